@@ -1,0 +1,2 @@
+//! The `systole` binary.
+fn main() {}

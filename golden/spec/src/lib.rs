@@ -1,0 +1,19 @@
+//! The vocabulary that all crates share: data and bit layouts only, no arithmetic on tensors.
+//!
+//! Golden and hardware both speak in these types and share nothing else, which keeps them independent.
+
+pub mod config;
+pub mod error;
+pub mod kind;
+pub mod qmodel;
+pub mod scale;
+pub mod stream;
+pub mod tensor;
+pub mod trace;
+pub mod verdict;
+
+pub use config::Config;
+pub use error::{Error, Problem};
+pub use kind::{Format, Operand, PeKind, RequantMode};
+pub use scale::{Dyadic, RowScale};
+pub use tensor::Tensor;

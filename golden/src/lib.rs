@@ -1,0 +1,1 @@
+//! What is right: integer semantics, model files, quantization.

@@ -1,0 +1,1 @@
+//! What is built: the hardware language, its Verilog emitter, and the hardware units.

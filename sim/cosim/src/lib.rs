@@ -1,0 +1,1 @@
+//! Is it the same? Verilator, step simulator and golden compared.

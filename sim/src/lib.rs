@@ -1,0 +1,1 @@
+//! When it happens: levelised simulator and lowering.

@@ -1,0 +1,1 @@
+//! External programs: found, versioned, run in their own process group with a time-out.
