@@ -1,0 +1,1 @@
+//! Hardware units, each described once.
