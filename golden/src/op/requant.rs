@@ -1,0 +1,77 @@
+//! Requantisation: a row of aligned sums becomes 8-bit codes with one step and zero point.
+//!
+//! **Source**: DI-MatMul, arXiv 2405.17849, over aligned sums (NUMERICS 1 and 2); quotients are exact, rounded half up.
+
+use spec::{Dyadic, RequantMode, RowScale};
+
+use crate::num::round_half_up;
+use crate::op::scale::normalise;
+
+/// Zero point of a symmetric row in the unsigned code `stored + 128`.
+pub const SYMMETRIC_ZP: u8 = 128;
+
+/// A requantised row: stored bytes `[n]`, and what they mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QRow {
+    /// Stored bytes (`q - 128` where there is a zero point).
+    pub codes: Vec<i8>,
+    /// Step and zero point; in static mode the ratio that was applied, normalised.
+    pub scale: RowScale,
+}
+
+/// Requantises a row `a` of aligned sums, `|a| <= 2^39`, by the layer's mode.
+///
+/// `act` is the step of the row's activations, `layer` the step of [`spec::qmodel::Requant`].
+///
+/// # Panics
+/// If a mantissa of the steps is 0.
+pub fn requantise(mode: RequantMode, a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
+    match mode {
+        RequantMode::Dynamic => dynamic(a, act, layer),
+        RequantMode::Asymmetric => asymmetric(a, act, layer),
+        RequantMode::Static => fixed(a, act, layer),
+    }
+}
+
+/// Dynamic, symmetric: `Y = round(127·A / d)` in -127..=127 with `d = max(1, max |A|)`; step `d·act·layer / 127`.
+pub fn dynamic(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
+    let d = a.iter().map(|&a| i128::from(a).abs()).max().unwrap_or(0).max(1);
+    let codes = a.iter().map(|&a| round_half_up(127 * i128::from(a), d) as i8).collect();
+    QRow { codes, scale: RowScale { step: step(d, act, layer, 127), zp: SYMMETRIC_ZP } }
+}
+
+/// Dynamic, asymmetric: `q = round(255·(A - amin) / d)` in 0..=255, stored as `q - 128`; the zero point is the q of
+/// A = 0; step `d·act·layer / 255`.
+///
+/// `amin = min(0, min A)`, `amax = max(0, max A)`, `d = max(1, amax - amin)`: zero lies in the range, so that the zero
+/// point fits 8 bits.
+pub fn asymmetric(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
+    let wide = || a.iter().map(|&a| i128::from(a));
+    let amin = wide().min().unwrap_or(0).min(0);
+    let amax = wide().max().unwrap_or(0).max(0);
+    let d = (amax - amin).max(1);
+    let q = |a: i128| round_half_up(255 * (a - amin), d);
+    let codes = wide().map(|a| (q(a) - 128) as i8).collect();
+    QRow { codes, scale: RowScale { step: step(d, act, layer, 255), zp: q(0) as u8 } }
+}
+
+/// Static: `Y = round(A · mult / 2^shift)` saturated to -127..=127, with the ratio `act·layer` normalised.
+///
+/// A shift below 0 counts as 0: the mantissa is at least 2^15, so that every sum but zero saturates in both.
+pub fn fixed(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
+    let ratio = step(1, act, layer, 1);
+    // |A · mult| < 2^56, so that every shift from 57 on rounds to zero.
+    let den = 1 << ratio.shift.clamp(0, 64);
+    let scaled = |a: i64| round_half_up(i128::from(a) * i128::from(ratio.mult), den);
+    let codes = a.iter().map(|&a| scaled(a).clamp(-127, 127) as i8).collect();
+    QRow { codes, scale: RowScale { step: ratio, zp: SYMMETRIC_ZP } }
+}
+
+/// `d · act · layer / levels`, normalised.
+fn step(d: i128, act: Dyadic, layer: Dyadic, levels: u32) -> Dyadic {
+    let t = d as u128 * u128::from(act.mult) * u128::from(layer.mult);
+    normalise(t, levels, i32::from(act.shift) + i32::from(layer.shift))
+}
+
+#[cfg(test)]
+mod tests;
