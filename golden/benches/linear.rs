@@ -1,6 +1,6 @@
 //! Speed of golden on the linear layer by which utilisation is measured: 512 tokens, 576 -> 576 channels.
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use golden::gemm::{Shape, random_layer};
 use golden::linear::linear;
 use spec::{Format, RequantMode};
@@ -17,5 +17,8 @@ fn bench(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, bench);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    bench(&mut criterion);
+    criterion.final_summary();
+}

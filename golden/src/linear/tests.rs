@@ -116,8 +116,8 @@ fn what_breaks_a_bound_is_refused() {
     refused("weight[20] = -1", Format::Pot4, |l, _| l.weight.data[20] = -1);
     refused("weight[0] = 8", Format::W4a8, |l, _| l.weight.data[0] = 8);
     refused("act[94] = -128", Format::Fp4, |_, a| a.codes.data[94] = -128);
-    refused("act.data.len = 94", w8a8, |_, a| drop(a.codes.data.pop()));
-    refused("weight.data.len = 132", w8a8, |l, _| drop(l.weight.data.pop()));
+    refused("act.data.len = 94", w8a8, |_, a| a.codes.data.truncate(94));
+    refused("weight.data.len = 132", w8a8, |l, _| l.weight.data.truncate(132));
     refused("weight.rows = 0", w8a8, |l, _| l.weight = Tensor::filled(0, 19, 0));
     refused("weight.cols = 0", w8a8, |l, _| l.weight = Tensor::filled(7, 0, 0));
     refused("weight.cols = 65536", w8a8, |l, _| l.weight = Tensor::filled(7, 65536, 0));
