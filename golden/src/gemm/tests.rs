@@ -43,6 +43,20 @@ fn equal_seeds_give_equal_operands() {
     assert_eq!((layer.weight.data.len(), acts.codes.data.len()), (1, 1));
 }
 
+/// Quotients must cover their range, or a divider with a wrong bit would pass.
+#[test]
+fn dynamic_rows_use_every_code() {
+    for format in Format::ALL {
+        for mode in [RequantMode::Dynamic, RequantMode::Asymmetric] {
+            let shape = Shape { m: 400, k: 40, n: 60 };
+            let (layer, acts) = random_layer(shape, format, mode, false, 5).unwrap();
+            let rows = Prepared::new(&layer, &acts).unwrap().rows();
+            let seen: BTreeSet<i8> = rows.codes.data.iter().copied().collect();
+            assert!(seen.len() > 250, "{} {}: {} codes", format.name(), mode.name(), seen.len());
+        }
+    }
+}
+
 /// In static mode rows must neither vanish nor saturate throughout, or they would test nothing.
 #[test]
 fn static_rows_use_their_bits() {

@@ -60,8 +60,8 @@ pub fn asymmetric(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
 /// A shift below 0 counts as 0: the mantissa is at least 2^15, so that every sum but zero saturates in both.
 pub fn fixed(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
     let ratio = step(1, act, layer, 1);
-    // |A · mult| < 2^56, so that every shift from 57 on rounds to zero.
-    let den = 1 << ratio.shift.clamp(0, 64);
+    // |A · mult| < 2^55, so that every shift from 56 on rounds to zero.
+    let den = 1 << ratio.shift.clamp(0, 56);
     let scaled = |a: i64| round_half_up(i128::from(a) * i128::from(ratio.mult), den);
     let codes = a.iter().map(|&a| scaled(a).clamp(-127, 127) as i8).collect();
     QRow { codes, scale: RowScale { step: ratio, zp: SYMMETRIC_ZP } }

@@ -151,9 +151,11 @@ fn dispatch_follows_the_mode() {
 
 #[test]
 fn static_shifts_at_and_past_the_ends() {
-    for shift in [-128, -40, -16, -1, 0, 1, 15, 16, 40, 56, 57, 63, 64, 65, 100, 127] {
-        let act = Dyadic { mult: 0x8001, shift };
-        check_static(&[0, 1, -1, 127, -128, LARGEST, -LARGEST], act, Dyadic { mult: 0x8000, shift: 15 });
+    for shift in [-128, -40, -16, -1, 0, 1, 15, 16, 40, 54, 55, 56, 57, 64, 100, 127] {
+        for mult in [0x8000, 0x8001, 0xffff] {
+            let a = [0, 1, -1, 127, -128, LARGEST, -LARGEST];
+            check_static(&a, Dyadic { mult, shift }, Dyadic { mult: 0x8000, shift: 15 });
+        }
     }
 }
 
