@@ -52,7 +52,7 @@ else
     printf 'test: rustfmt is not installed: format not checked\n' >&2
 fi
 if cargo clippy --version >/dev/null 2>&1; then
-    run lints cargo clippy --locked --all-targets -- -D warnings
+    run lints cargo clippy --locked --keep-going --all-targets -- -D warnings
 else
     printf 'test: clippy is not installed: lints not checked\n' >&2
 fi

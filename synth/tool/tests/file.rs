@@ -74,13 +74,13 @@ fn a_disk_that_fills_up_leaves_nothing() {
     // A limit on the size of files stands for the full disk: the write fails part of the way in both cases.
     let folder = folder("limit");
     let path = folder.join("a");
-    let status = process::Command::new("/bin/sh")
+    let output = process::Command::new("/bin/sh")
         .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact write_more_than_fits --ignored"])
         .arg(env::current_exe().unwrap())
         .env("SYSTOLE_TEST_FILE", &path)
-        .status()
+        .output()
         .unwrap();
-    assert!(status.success());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert!(names(&folder).is_empty());
     fs::remove_dir_all(folder).unwrap();
 }
