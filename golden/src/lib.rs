@@ -7,7 +7,9 @@
 pub mod error;
 pub mod gemm;
 pub mod linear;
+pub mod load;
 pub mod num;
 pub mod op;
+pub mod quantize;
 
 pub use error::Error;

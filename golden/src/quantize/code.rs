@@ -1,0 +1,152 @@
+//! Codes of one value: rounding to each operand format, and normalised steps.
+
+use spec::{Dyadic, Operand};
+
+use crate::num;
+
+/// Largest exponent field a row's scale carries; see `spec::stream::row_word`.
+const SHIFTS: std::ops::RangeInclusive<i32> = -128..=127;
+
+/// The normalised step next to a positive value: 16 significant bits, rounded half up, the shift held in -128..=127.
+///
+/// Zero, and what is not a positive number, gives the step 1.
+pub fn dyadic(value: f64) -> Dyadic {
+    if !(value > 0.0 && value.is_finite()) {
+        return Dyadic { mult: 1 << 15, shift: 15 };
+    }
+    // value = fraction · 2^exponent with the fraction in [0.5, 1).
+    let (fraction, exponent) = libm::frexp(value);
+    let (mut mult, mut shift) = (round_half_up(libm::ldexp(fraction, 16)) as u32, 16 - exponent);
+    if mult == 1 << 16 {
+        (mult, shift) = (1 << 15, shift - 1);
+    }
+    Dyadic { mult: mult as u16, shift: shift.clamp(*SHIFTS.start(), *SHIFTS.end()) as i16 }
+}
+
+/// The value of a step.
+pub fn value(step: Dyadic) -> f64 {
+    libm::ldexp(f64::from(step.mult), -i32::from(step.shift))
+}
+
+/// To the nearest integer, halves upwards.
+pub fn round_half_up(x: f64) -> f64 {
+    libm::floor(x + 0.5)
+}
+
+/// The largest integer a quantizer uses: INT8 127, INT4 7, E2M1 12 (the value 6), PoT 64 (the value 1).
+pub const fn top(operand: Operand) -> i32 {
+    match operand {
+        Operand::Int8 => 127,
+        Operand::Int4 => 7,
+        Operand::E2m1 => 12,
+        Operand::Pot4 => 64,
+    }
+}
+
+/// The integer of one of the operand's codes.
+///
+/// # Panics
+/// If the operand has no such code; codes from files are checked when they are read.
+pub fn integer(operand: Operand, code: i8) -> i32 {
+    i32::from(num::decode(operand, code).unwrap_or_else(|| panic!("{} has no code {code}", operand.name())))
+}
+
+/// The code whose integer is nearest to `x`, a value in steps of that integer.
+///
+/// INT8 and INT4 round halves up and saturate at ±127 and ±7. E2M1 rounds halves to the even code and saturates at the
+/// value 6. PoT rounds halves up and saturates at the value 1.
+pub fn encode(operand: Operand, x: f64) -> i8 {
+    match operand {
+        Operand::Int8 | Operand::Int4 => {
+            let top = f64::from(top(operand));
+            round_half_up(x).clamp(-top, top) as i8
+        }
+        Operand::E2m1 => signed(x, nearest(operand, x.abs(), |larger| larger % 2 == 0)),
+        Operand::Pot4 => signed(x, nearest(operand, x.abs(), |_| x > 0.0)),
+    }
+}
+
+/// Of the codes 0..=7, the one nearest to `x`; of two that are equally near, the larger if `prefers` says so of it.
+fn nearest(operand: Operand, x: f64, prefers: impl Fn(i8) -> bool) -> i8 {
+    let mut best = 0;
+    for code in 1..8 {
+        let (new, old) = (integer(operand, code), integer(operand, best));
+        let (new_miss, old_miss) = ((f64::from(new) - x).abs(), (f64::from(old) - x).abs());
+        let larger = if new > old { code } else { best };
+        if new_miss < old_miss || (new_miss == old_miss && (larger == code) == prefers(larger)) {
+            best = code;
+        }
+    }
+    best
+}
+
+/// Zero has one code, without a sign.
+fn signed(x: f64, code: i8) -> i8 {
+    if x < 0.0 && code != 0 { code | 8 } else { code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_nearest_to_its_own_integer() {
+        for operand in [Operand::E2m1, Operand::Pot4] {
+            for code in 0..16 {
+                let expected = if code == 8 { 0 } else { code };
+                assert_eq!(encode(operand, f64::from(integer(operand, code))), expected, "{operand:?} {code}");
+            }
+        }
+        for operand in [Operand::Int8, Operand::Int4] {
+            let top = top(operand) as i8;
+            assert!((-top..=top).all(|code| encode(operand, f64::from(code)) == code));
+            assert_eq!(encode(operand, 1000.0), top);
+            assert_eq!(encode(operand, -1000.0), -top);
+        }
+    }
+
+    #[test]
+    fn ties_follow_each_format() {
+        // E2M1 integers are twice the value: 0.25 lies between 0 and 0.5, and goes to the even code.
+        for (value, code) in [(0.25, 0), (0.75, 2), (1.25, 2), (1.75, 4), (2.5, 4), (3.5, 6), (5.0, 6), (99.0, 7)] {
+            assert_eq!(encode(Operand::E2m1, 2.0 * value), code, "{value}");
+            assert_eq!(encode(Operand::E2m1, -2.0 * value), if code == 0 { 0 } else { code | 8 }, "-{value}");
+        }
+        for (integer, code) in
+            [(0.5, 7), (0.49, 0), (48.0, 1), (47.9, 2), (100.0, 1), (-3.0, 8 | 6), (3.0, 5), (-0.5, 0)]
+        {
+            assert_eq!(encode(Operand::Pot4, integer), code, "{integer}");
+        }
+        assert_eq!(encode(Operand::Int8, 2.5), 3);
+        assert_eq!(encode(Operand::Int8, -2.5), -2);
+    }
+
+    #[test]
+    fn codes_are_those_of_the_integer_quantizers() {
+        for sixteenths in -3000i32..=3000 {
+            let (x, num) = (f64::from(sixteenths) / 16.0, i64::from(sixteenths));
+            assert_eq!(encode(Operand::Int8, x), num::int8::nearest(num, 16));
+            assert_eq!(encode(Operand::Int4, x), num::int4::nearest(num, 16));
+            // The integer quantizers take the value, of which the code's integer is a multiple, and may sign a zero.
+            let unsigned_zero = |code: i8| if code == 8 { 0 } else { code };
+            assert_eq!(encode(Operand::E2m1, x), unsigned_zero(num::e2m1::nearest(num, 32)), "{x}");
+            assert_eq!(encode(Operand::Pot4, x), unsigned_zero(num::pot4::nearest(num, 1024)), "{x}");
+        }
+    }
+
+    #[test]
+    fn steps_are_normalised() {
+        assert_eq!(dyadic(1.0), Dyadic { mult: 1 << 15, shift: 15 });
+        assert_eq!(dyadic(0.0), Dyadic { mult: 1 << 15, shift: 15 });
+        // 65535.5 / 65536 rounds up to a power of two.
+        assert_eq!(dyadic(65535.5 / 65536.0), Dyadic { mult: 1 << 15, shift: 15 });
+        assert_eq!(dyadic(65535.0 / 65536.0), Dyadic { mult: 65535, shift: 16 });
+        assert_eq!(dyadic(1e-300).shift, 127);
+        assert_eq!(dyadic(1e300).shift, -128);
+        for value_in in [1e-20, 0.013, 0.7, 3.0, 1e9] {
+            let step = dyadic(value_in);
+            assert!(step.mult >= 1 << 15);
+            assert!((value(step) / value_in - 1.0).abs() <= 1.0 / 65536.0);
+        }
+    }
+}

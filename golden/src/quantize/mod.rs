@@ -1,0 +1,18 @@
+//! From floating point to integers: the FP32 reference, perplexity, and the quantization of linear layers.
+//!
+//! The only place of golden where floating-point arithmetic is allowed. It is the same on every machine: functions
+//! beyond `+ - * / sqrt` come from `libm`, every sum has a fixed order, threads only share out independent results.
+#![allow(clippy::float_arithmetic, reason = "checkpoints are floating point; what leaves this module is integer")]
+
+pub mod code;
+pub mod eval;
+pub mod forward;
+pub mod layer;
+pub mod linear;
+pub mod matmul;
+pub mod model;
+
+pub use eval::{Windows, perplexity};
+pub use forward::{Cache, Llama, Observe};
+pub use layer::{layer_inputs, quantized_layer};
+pub use model::{Options, quantize};
