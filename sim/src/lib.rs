@@ -1,1 +1,6 @@
 //! When it happens: levelised simulator and lowering.
+
+pub mod error;
+pub mod lower;
+
+pub use error::Error;
