@@ -16,7 +16,7 @@ pub fn config(rows: u32, cols: u32) -> Config {
 
 fn layer(k: usize, n: usize, format: Format) -> QLinear {
     let bits = format.weight().bits();
-    let code = |i: usize| (i * 2_654_435_761 >> 7) as i8;
+    let code = |i: usize| ((i * 2_654_435_761) >> 7) as i8;
     let data = (0..k * n).map(|i| if bits == 8 { code(i) } else { code(i) & 7 }).collect();
     QLinear {
         name: "test".into(),
@@ -29,7 +29,7 @@ fn layer(k: usize, n: usize, format: Format) -> QLinear {
 }
 
 fn acts(m: usize, k: usize) -> QActs {
-    let data = (0..m * k).map(|i| (i * 40_503 >> 4) as i8).collect();
+    let data = (0..m * k).map(|i| ((i * 40_503) >> 4) as i8).collect();
     let scale = |i: usize| RowScale { step: Dyadic { mult: 32_768 + i as u16, shift: i as i16 - 4 }, zp: i as u8 };
     QActs { codes: Tensor::new(m, k, data), scales: (0..m).map(scale).collect() }
 }
