@@ -7,6 +7,7 @@
 pub mod bits;
 pub mod builder;
 pub mod check;
+pub mod emit;
 pub mod expr;
 pub mod module;
 pub mod stmt;
@@ -14,6 +15,7 @@ pub mod ty;
 
 pub use bits::Bits;
 pub use builder::ModuleBuilder;
+pub use emit::Header;
 pub use expr::{ArrayId, BinOp, Expr, Node, SigId, UnOp};
 pub use module::{Design, Module};
 pub use stmt::{Block, Stmt};

@@ -1,0 +1,344 @@
+//! Expressions as text.
+//!
+//! Every text has, taken by itself, the width of its expression, and is unsigned unless marked signed; marked ones are
+//! shielded by `$unsigned` inside another expression, for there an unsigned neighbour would change what they mean.
+
+use super::Writer;
+use super::literal::{literal, number, zeros};
+use crate::rtl::bits::Bits;
+use crate::rtl::expr::{BinOp, Expr, Node, UnOp};
+use crate::rtl::ty::{Ty, bits_for, index_bits};
+
+/// Verilator refuses shift amounts wider than this.
+const MAX_AMOUNT_WIDTH: u32 = 32;
+
+/// What stands outermost in a text: decides on parentheses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A name, a literal, a concatenation, a call.
+    Atom,
+    /// `~x`, `!x`.
+    Not,
+    /// `-x`, `&x`, `|x`, `^x`.
+    Prefix,
+    /// An operator of two operands.
+    Infix(&'static str),
+    /// `c ? a : b`.
+    Mux,
+}
+
+/// An expression as text.
+#[derive(Clone, Debug)]
+pub(super) struct Text {
+    /// The text.
+    pub(super) text: String,
+    /// Outermost form.
+    pub(super) form: Form,
+    /// Whether Verilog takes it as signed.
+    pub(super) signed: bool,
+}
+
+impl Text {
+    fn new(text: impl Into<String>, form: Form) -> Self {
+        Self { text: text.into(), form, signed: false }
+    }
+
+    fn atom(text: impl Into<String>) -> Self {
+        Self::new(text, Form::Atom)
+    }
+
+    /// Whether it is a comparison, which reads badly after `<=`.
+    pub(super) fn is_comparison(&self) -> bool {
+        matches!(self.form, Form::Infix("<" | "<=" | "==" | "!="))
+    }
+
+    /// Within parentheses unless it is a name or the like, or a complement.
+    fn tight(self) -> String {
+        match self.form {
+            Form::Atom | Form::Not => self.text,
+            _ => format!("({})", self.text),
+        }
+    }
+
+    /// As the operand of a prefix operator.
+    fn tightest(self) -> String {
+        if self.form == Form::Atom { self.text } else { format!("({})", self.text) }
+    }
+
+    /// As the left operand of `op`.
+    fn left_of(self, op: &str) -> String {
+        let same = match self.form {
+            Form::Infix("+" | "-") => matches!(op, "+" | "-"),
+            Form::Infix(inner) => inner == op && matches!(op, "&" | "|" | "^" | "&&" | "||"),
+            _ => false,
+        };
+        if same { self.text } else { self.tight() }
+    }
+
+    /// As the right operand of `op`.
+    fn right_of(self, op: &str) -> String {
+        let same = self.form == Form::Infix("+") && op == "+"
+            || matches!(self.form, Form::Infix(inner) if inner == op && matches!(op, "&" | "|" | "^" | "&&" | "||"));
+        if same { self.text } else { self.tight() }
+    }
+}
+
+/// The constant an expression is, if it is one without any operator.
+pub(super) fn constant(expr: &Expr) -> Option<Bits> {
+    match expr.node() {
+        Node::Const(bits) | Node::Named(bits, _) => Some(bits.clone()),
+        Node::Cast(inner) => constant(inner),
+        Node::Extend(inner) => {
+            let bits = constant(inner)?;
+            let fill = inner.ty().signed && bits.bit(bits.width() - 1);
+            let limbs: Vec<u64> = (0..expr.width().div_ceil(64))
+                .map(|limb| {
+                    let set = |i: &u32| {
+                        let at = limb * 64 + i;
+                        if at < bits.width() { bits.bit(at) } else { fill }
+                    };
+                    (0..64).filter(set).map(|i| 1u64 << i).sum()
+                })
+                .collect();
+            Some(Bits::from_limbs(expr.width(), &limbs))
+        }
+        _ => None,
+    }
+}
+
+fn as_u64(bits: &Bits) -> Option<u64> {
+    bits.limbs().iter().skip(1).all(|l| *l == 0).then(|| bits.limbs()[0])
+}
+
+impl Writer<'_> {
+    /// An expression as the operand of something: never signed.
+    pub(super) fn plain(&mut self, expr: &Expr) -> Text {
+        let text = self.root(expr);
+        if text.signed { Text::atom(format!("$unsigned({})", text.text)) } else { text }
+    }
+
+    /// An expression as the right side of an assignment.
+    pub(super) fn root(&mut self, expr: &Expr) -> Text {
+        if !matches!(expr.node(), Node::Const(_) | Node::Named(..))
+            && let Some(bits) = constant(expr)
+        {
+            return constant_text(&bits, expr.ty());
+        }
+        match expr.node() {
+            Node::Const(bits) => constant_text(bits, expr.ty()),
+            Node::Named(_, name) => {
+                self.used_constants.insert(name.clone());
+                Text::atom(name.clone())
+            }
+            Node::Sig(..) | Node::Elem(..) => Text::atom(self.named(expr, 0, expr.width())),
+            Node::Unary(op, a) => self.unary(*op, a),
+            Node::Binary(BinOp::Shl | BinOp::Shr, a, amount) => self.shift(expr, a, amount),
+            Node::Binary(op, a, b) => self.binary(*op, a, b),
+            Node::Mux(c, a, b) => {
+                let c = self.plain(c).tight();
+                let a = self.plain(a);
+                let a = if a.form == Form::Mux { a.tight() } else { a.text };
+                let b = self.plain(b).text;
+                Text::new(format!("{c} ? {a} : {b}"), Form::Mux)
+            }
+            Node::Slice(a, lsb) => Text::atom(self.named(a, *lsb, expr.width())),
+            Node::Word(a, index) => self.word(a, index, expr.width()),
+            Node::Repeat(count, a) => {
+                let inner = self.parts(a).join(", ");
+                Text::atom(format!("{{{count}{{{inner}}}}}"))
+            }
+            Node::Cast(a) => self.root(a),
+            Node::Concat(_) | Node::Extend(_) => {
+                let parts = self.parts(expr);
+                match &parts[..] {
+                    [only] if only.starts_with('{') => Text::atom(only.clone()),
+                    _ => Text::atom(format!("{{{}}}", parts.join(", "))),
+                }
+            }
+            Node::Poison(message) => {
+                self.problems.push(message.clone());
+                Text::atom("1'b0")
+            }
+        }
+    }
+
+    fn unary(&mut self, op: UnOp, a: &Expr) -> Text {
+        let one_bit = a.width() == 1;
+        let operand = self.plain(a).tightest();
+        match op {
+            UnOp::Not => Text::new(format!("{}{operand}", if one_bit { "!" } else { "~" }), Form::Not),
+            UnOp::Neg => Text::new(format!("-{operand}"), Form::Prefix),
+            UnOp::RedAnd => Text::new(format!("&{operand}"), Form::Prefix),
+            UnOp::RedOr => Text::new(format!("|{operand}"), Form::Prefix),
+            UnOp::RedXor => Text::new(format!("^{operand}"), Form::Prefix),
+        }
+    }
+
+    fn binary(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Text {
+        let ty = a.ty();
+        if let Some(value) = fixed_comparison(op, a, b) {
+            return Text::atom(number(1, value.into()));
+        }
+        let (a, b) = (self.plain(a), self.plain(b));
+        let signed = |t: Text| format!("$signed({})", t.text);
+        let one_bit = ty == Ty::bit();
+        let symbol = match op {
+            BinOp::Add => "+",
+            BinOp::Sub => "-",
+            BinOp::Mul => "*",
+            BinOp::And if one_bit => "&&",
+            BinOp::Or if one_bit => "||",
+            BinOp::And => "&",
+            BinOp::Or => "|",
+            BinOp::Xor => "^",
+            BinOp::Eq => "==",
+            BinOp::Ne => "!=",
+            BinOp::Lt => "<",
+            BinOp::Le => "<=",
+            BinOp::Shl | BinOp::Shr => unreachable!("shifts have their own function"),
+        };
+        if ty.signed && matches!(op, BinOp::Mul | BinOp::Lt | BinOp::Le) {
+            let text = format!("{} {symbol} {}", signed(a), signed(b));
+            return Text { text, form: Form::Infix(symbol), signed: op == BinOp::Mul };
+        }
+        Text::new(format!("{} {symbol} {}", a.left_of(symbol), b.right_of(symbol)), Form::Infix(symbol))
+    }
+
+    fn shift(&mut self, expr: &Expr, a: &Expr, amount: &Expr) -> Text {
+        let width = a.width();
+        let left = matches!(expr.node(), Node::Binary(BinOp::Shl, ..));
+        let arithmetic = a.ty().signed && !left;
+        if let Some(bits) = constant(amount) {
+            let by = as_u64(&bits).filter(|by| *by < u64::from(width));
+            return match by {
+                Some(0) => self.root(a),
+                Some(by) => {
+                    let value = self.plain(a);
+                    shifted(value, left, arithmetic, &number(bits_for(by), by))
+                }
+                None if arithmetic => Text::atom(self.sign_fill(a, width)),
+                None => Text::atom(zeros(width)),
+            };
+        }
+        if amount.width() <= MAX_AMOUNT_WIDTH {
+            let value = self.plain(a);
+            let by = self.plain(amount).tight();
+            return shifted(value, left, arithmetic, &by);
+        }
+        // An amount too wide for the tools: its high bits shift everything out.
+        let name = self.hoist(amount);
+        let low = bits_for(width.into());
+        let fill = if arithmetic { self.sign_fill(a, width) } else { zeros(width) };
+        let value = self.plain(a);
+        let inner = shifted(value, left, arithmetic, &format!("{name}[{}:0]", low - 1));
+        let inner = if inner.signed { format!("$unsigned({})", inner.text) } else { inner.text };
+        Text::new(format!("(|{name}[{}:{low}]) ? {fill} : {inner}", amount.width() - 1), Form::Mux)
+    }
+
+    fn word(&mut self, a: &Expr, index: &Expr, width: u32) -> Text {
+        if let Some(value) = constant(index).and_then(|bits| as_u64(&bits)) {
+            return Text::atom(self.named(a, value as u32 * width, width));
+        }
+        let base = self.named(a, 0, a.width());
+        if width == 1 {
+            let index = self.plain(index).text;
+            return Text::atom(format!("{base}[{index}]"));
+        }
+        let place = if width.is_power_of_two() {
+            let mut parts = self.parts(index);
+            parts.push(zeros(width.trailing_zeros()));
+            format!("{{{}}}", parts.join(", "))
+        } else {
+            let bits = index_bits(a.width());
+            let mut parts = self.parts(index);
+            if bits > index.width() {
+                parts.insert(0, zeros(bits - index.width()));
+            }
+            format!("{{{}}} * {}", parts.join(", "), number(bits, width.into()))
+        };
+        Text::atom(format!("{base}[{place} +: {width}]"))
+    }
+
+    /// The parts of a concatenation that has the expression's bits, highest first.
+    fn parts(&mut self, expr: &Expr) -> Vec<String> {
+        if constant(expr).is_some() {
+            return vec![self.plain(expr).text];
+        }
+        match expr.node() {
+            Node::Concat(parts) => parts.iter().flat_map(|p| self.parts(p)).collect(),
+            Node::Cast(inner) => self.parts(inner),
+            Node::Extend(inner) if !inner.ty().signed => {
+                let mut parts = vec![zeros(expr.width() - inner.width())];
+                parts.extend(self.parts(inner));
+                parts
+            }
+            Node::Extend(inner) if inner.width() == 1 => vec![self.sign_fill(inner, expr.width())],
+            Node::Extend(inner) => {
+                let more = expr.width() - inner.width();
+                let fill = self.sign_fill(inner, more);
+                let mut parts = vec![fill];
+                if let Some(name) = self.hoisted_name(inner) {
+                    parts.push(name);
+                } else {
+                    parts.extend(self.parts(inner));
+                }
+                parts
+            }
+            _ => vec![self.plain(expr).text],
+        }
+    }
+
+    /// `count` copies of the sign bit.
+    fn sign_fill(&mut self, expr: &Expr, count: u32) -> String {
+        let sign = self.sign_bit(expr);
+        if count == 1 { sign } else { format!("{{{count}{{{sign}}}}}") }
+    }
+
+    fn sign_bit(&mut self, expr: &Expr) -> String {
+        let width = expr.width();
+        match expr.node() {
+            Node::Sig(..) | Node::Elem(..) => self.named(expr, width - 1, 1),
+            Node::Slice(a, lsb) => self.named(a, lsb + width - 1, 1),
+            Node::Cast(inner) => self.sign_bit(inner),
+            Node::Concat(parts) => self.sign_bit(&parts[0]),
+            Node::Repeat(_, inner) => self.sign_bit(inner),
+            Node::Extend(inner) if inner.ty().signed => self.sign_bit(inner),
+            Node::Extend(_) => "1'b0".into(),
+            Node::Const(bits) | Node::Named(bits, _) => number(1, bits.bit(width - 1).into()),
+            _ if width == 1 => self.plain(expr).text,
+            _ => {
+                let name = self.hoist(expr);
+                format!("{name}[{}]", width - 1)
+            }
+        }
+    }
+}
+
+fn shifted(value: Text, left: bool, arithmetic: bool, by: &str) -> Text {
+    if arithmetic {
+        let text = format!("$signed({}) >>> {by}", value.text);
+        return Text { text, form: Form::Infix(">>>"), signed: true };
+    }
+    let symbol = if left { "<<" } else { ">>" };
+    Text::new(format!("{} {symbol} {by}", value.tight()), Form::Infix(symbol))
+}
+
+fn constant_text(bits: &Bits, ty: Ty) -> Text {
+    let (text, minus) = literal(bits, ty);
+    Text::new(text, if minus { Form::Prefix } else { Form::Atom })
+}
+
+/// The result of a comparison with a bound of the type, of which linters would say that it never changes.
+fn fixed_comparison(op: BinOp, a: &Expr, b: &Expr) -> Option<bool> {
+    let ty = a.ty();
+    let is = |bits: &Bits, top: bool, rest: bool| {
+        (0..ty.width).all(|i| bits.bit(i) == if i + 1 == ty.width { top } else { rest })
+    };
+    let lowest = |e: &Expr| constant(e).is_some_and(|bits| is(&bits, ty.signed, false));
+    let highest = |e: &Expr| constant(e).is_some_and(|bits| is(&bits, !ty.signed, true));
+    match op {
+        BinOp::Lt if lowest(b) || highest(a) => Some(false),
+        BinOp::Le if lowest(a) || highest(b) => Some(true),
+        _ => None,
+    }
+}
