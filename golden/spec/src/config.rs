@@ -220,14 +220,14 @@ impl Config {
         common(self.pe.formats.iter().map(|f| f.act()))
     }
 
-    /// Rows of weights that really enter a cycle: `min(array.preload_rows, array.rows)`.
-    pub fn preload_rows(&self) -> u32 {
-        self.array.preload_rows.min(self.array.rows)
-    }
-
     /// Cycles a tile's weights take to enter: `ceil(rows / preload_rows)`; also words a tile in the weight buffer.
     pub fn preload_cycles(&self) -> u32 {
-        self.array.rows.div_ceil(self.preload_rows())
+        self.array.rows.div_ceil(self.array.preload_rows.min(self.array.rows))
+    }
+
+    /// Rows of weights that really enter a cycle: one of each band of [`Self::preload_cycles`] rows.
+    pub fn preload_rows(&self) -> u32 {
+        self.array.rows.div_ceil(self.preload_cycles())
     }
 
     /// Bits of a word of the weight buffer: `[preload_rows, cols]` weights in the PE's code.
