@@ -70,6 +70,8 @@ pub struct ModuleBuilder {
     pub(super) module: Module,
     pub(super) scope: u64,
     problems: Vec<String>,
+    /// Memories whose ports are not described yet.
+    open_memories: Vec<String>,
 }
 
 impl ModuleBuilder {
@@ -85,7 +87,12 @@ impl ModuleBuilder {
             has_clock: false,
             has_reset: false,
         };
-        Self { module, scope: NEXT_SCOPE.fetch_add(1, Ordering::Relaxed), problems: Vec::new() }
+        Self {
+            module,
+            scope: NEXT_SCOPE.fetch_add(1, Ordering::Relaxed),
+            problems: Vec::new(),
+            open_memories: Vec::new(),
+        }
     }
 
     fn problem(&mut self, message: String) {
@@ -271,6 +278,7 @@ impl ModuleBuilder {
         if depth < 2 {
             self.problem(format!("memory {name}: depth {depth}, at least 2 wanted"));
         }
+        self.open_memories.push(name.into());
         MemoryPorts { addr_bits: index_bits(depth), name: name.into(), width, depth }
     }
 
@@ -285,6 +293,7 @@ impl ModuleBuilder {
         read: (&Expr, &Expr),
         data_name: &str,
     ) -> Expr {
+        self.open_memories.retain(|name| *name != memory.name);
         let data = self.declare(data_name, Ty::u(memory.width), SignalKind::MemOut);
         let addr = Ty::u(memory.addr_bits);
         let wanted = [
@@ -448,6 +457,9 @@ impl ModuleBuilder {
         };
         self.module.has_clock = self.module.items.iter().any(clocked);
         self.module.has_reset = self.module.items.iter().any(reset);
+        for name in std::mem::take(&mut self.open_memories) {
+            self.problem(format!("memory {name}: never written nor read: describe its ports"));
+        }
         if self.problems.is_empty() {
             self.problems = super::check::check(&self.module, self.scope);
         }

@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 
 use self::literal::{literal, range};
 use self::names::Names;
+pub(super) use self::stmt::targets;
 use super::expr::{ArrayId, Expr, Node, SigId};
 use super::module::{Design, Item, Module, SignalKind};
 use super::ty::Ty;
@@ -112,7 +113,7 @@ impl<'a> Writer<'a> {
         };
         for item in &module.items {
             match item {
-                Item::Comb(_, stmts) => stmt::targets(stmts).for_each(|id| writer.procedural[id.0 as usize] = true),
+                Item::Comb(_, stmts) => targets(stmts).for_each(|id| writer.procedural[id.0 as usize] = true),
                 Item::Reg(reg) => writer.procedural[reg.sig.0 as usize] = true,
                 Item::Memory(memory) => writer.procedural[memory.read.data.0 as usize] = true,
                 _ => {}

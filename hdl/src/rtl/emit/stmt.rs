@@ -6,7 +6,7 @@ use crate::rtl::expr::SigId;
 use crate::rtl::stmt::Stmt;
 
 /// Signals that statements set, in order, with repetition.
-pub(super) fn targets(stmts: &[Stmt]) -> Box<dyn Iterator<Item = SigId> + '_> {
+pub(in crate::rtl) fn targets(stmts: &[Stmt]) -> Box<dyn Iterator<Item = SigId> + '_> {
     Box::new(stmts.iter().flat_map(|stmt| -> Box<dyn Iterator<Item = SigId> + '_> {
         match stmt {
             Stmt::Set(id, _) => Box::new(std::iter::once(*id)),

@@ -1,15 +1,56 @@
-//! Structural checks of a finished module.
+//! Structural checks of a finished module: every problem at once, each with its place.
+
+mod block;
+mod drivers;
+mod loops;
+mod names;
+mod reads;
+mod same;
+
+use std::collections::HashSet;
 
 use super::expr::{Expr, Node};
 use super::module::{Conn, Item, Module};
 use super::stmt::Stmt;
 
-/// Every problem of the module: poisoned expressions and signals of other modules (`scope` is this module's number).
+/// Every problem of the module (`scope` is its number): poisoned expressions, signals of other modules, names, drivers,
+/// unused signals, latches, combinational loops, different modules of one name.
 pub(super) fn check(module: &Module, scope: u64) -> Vec<String> {
-    let mut problems = Vec::new();
+    let mut problems = names::check(module);
     for item in &module.items {
         let place = place(module, item);
-        visit_exprs(item, &mut |expr| check_expr(expr, scope, &place, &mut problems));
+        let mut seen = HashSet::new();
+        visit_exprs(item, &mut |expr| check_expr(expr, scope, &place, &mut seen, &mut problems));
+    }
+    problems.extend(shapes(module));
+    if !problems.is_empty() {
+        return problems;
+    }
+    let drivers = drivers::Drivers::of(module);
+    problems.extend(drivers.check(module));
+    problems.extend(reads::check(module));
+    problems.extend(block::check(module));
+    problems.extend(same::check(module));
+    if problems.is_empty() {
+        problems.extend(loops::check(module));
+    }
+    problems
+}
+
+/// Arrays and grids without elements.
+fn shapes(module: &Module) -> Vec<String> {
+    let mut problems = Vec::new();
+    for array in &module.arrays {
+        if array.len == 0 || array.ty.width == 0 || array.ty.width > super::ty::MAX_WIDTH {
+            problems.push(format!("net array {}: {} elements of {}", array.name, array.len, array.ty));
+        }
+    }
+    for instance in module.instances() {
+        if let Some((rows, cols)) = instance.grid
+            && (rows == 0 || cols == 0)
+        {
+            problems.push(format!("{}: a grid of {rows} x {cols} instances", instance.name));
+        }
     }
     problems
 }
@@ -26,13 +67,16 @@ fn place(module: &Module, item: &Item) -> String {
     }
 }
 
-fn check_expr(expr: &Expr, scope: u64, place: &str, problems: &mut Vec<String>) {
+fn check_expr(expr: &Expr, scope: u64, place: &str, seen: &mut HashSet<usize>, problems: &mut Vec<String>) {
+    if !seen.insert(expr.key()) {
+        return;
+    }
     match expr.node() {
         Node::Poison(message) => problems.push(format!("{place}: {message}")),
         Node::Sig(_, s) | Node::Elem(_, _, s) if *s != scope => {
             problems.push(format!("{place}: uses a signal of another module"));
         }
-        node => operands(node).into_iter().for_each(|e| check_expr(e, scope, place, problems)),
+        node => operands(node).into_iter().for_each(|e| check_expr(e, scope, place, seen, problems)),
     }
 }
 
