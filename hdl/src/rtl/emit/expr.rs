@@ -4,6 +4,8 @@
 //! shielded by `$unsigned` inside another expression, for there an unsigned neighbour would change what they mean.
 
 use super::Writer;
+use super::constant::{as_u64, constant, fixed_comparison};
+use super::form::{Form, Text};
 use super::literal::{literal, number, zeros};
 use crate::rtl::bits::Bits;
 use crate::rtl::expr::{BinOp, Expr, Node, UnOp};
@@ -11,104 +13,6 @@ use crate::rtl::ty::{Ty, bits_for, index_bits};
 
 /// Verilator refuses shift amounts wider than this.
 const MAX_AMOUNT_WIDTH: u32 = 32;
-
-/// What stands outermost in a text: decides on parentheses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A name, a literal, a concatenation, a call.
-    Atom,
-    /// `~x`, `!x`.
-    Not,
-    /// `-x`, `&x`, `|x`, `^x`.
-    Prefix,
-    /// An operator of two operands.
-    Infix(&'static str),
-    /// `c ? a : b`.
-    Mux,
-}
-
-/// An expression as text.
-#[derive(Clone, Debug)]
-pub(super) struct Text {
-    /// The text.
-    pub(super) text: String,
-    /// Outermost form.
-    pub(super) form: Form,
-    /// Whether Verilog takes it as signed.
-    pub(super) signed: bool,
-}
-
-impl Text {
-    fn new(text: impl Into<String>, form: Form) -> Self {
-        Self { text: text.into(), form, signed: false }
-    }
-
-    fn atom(text: impl Into<String>) -> Self {
-        Self::new(text, Form::Atom)
-    }
-
-    /// Whether it is a comparison, which reads badly after `<=`.
-    pub(super) fn is_comparison(&self) -> bool {
-        matches!(self.form, Form::Infix("<" | "<=" | "==" | "!="))
-    }
-
-    /// Within parentheses unless it is a name or the like, or a complement.
-    fn tight(self) -> String {
-        match self.form {
-            Form::Atom | Form::Not => self.text,
-            _ => format!("({})", self.text),
-        }
-    }
-
-    /// As the operand of a prefix operator.
-    fn tightest(self) -> String {
-        if self.form == Form::Atom { self.text } else { format!("({})", self.text) }
-    }
-
-    /// As the left operand of `op`.
-    fn left_of(self, op: &str) -> String {
-        let same = match self.form {
-            Form::Infix("+" | "-") => matches!(op, "+" | "-"),
-            Form::Infix(inner) => inner == op && matches!(op, "&" | "|" | "^" | "&&" | "||"),
-            _ => false,
-        };
-        if same { self.text } else { self.tight() }
-    }
-
-    /// As the right operand of `op`.
-    fn right_of(self, op: &str) -> String {
-        let same = self.form == Form::Infix("+") && op == "+"
-            || matches!(self.form, Form::Infix(inner) if inner == op && matches!(op, "&" | "|" | "^" | "&&" | "||"));
-        if same { self.text } else { self.tight() }
-    }
-}
-
-/// The constant an expression is, if it is one without any operator.
-pub(super) fn constant(expr: &Expr) -> Option<Bits> {
-    match expr.node() {
-        Node::Const(bits) | Node::Named(bits, _) => Some(bits.clone()),
-        Node::Cast(inner) => constant(inner),
-        Node::Extend(inner) => {
-            let bits = constant(inner)?;
-            let fill = inner.ty().signed && bits.bit(bits.width() - 1);
-            let limbs: Vec<u64> = (0..expr.width().div_ceil(64))
-                .map(|limb| {
-                    let set = |i: &u32| {
-                        let at = limb * 64 + i;
-                        if at < bits.width() { bits.bit(at) } else { fill }
-                    };
-                    (0..64).filter(set).map(|i| 1u64 << i).sum()
-                })
-                .collect();
-            Some(Bits::from_limbs(expr.width(), &limbs))
-        }
-        _ => None,
-    }
-}
-
-fn as_u64(bits: &Bits) -> Option<u64> {
-    bits.limbs().iter().skip(1).all(|l| *l == 0).then(|| bits.limbs()[0])
-}
 
 impl Writer<'_> {
     /// An expression as the operand of something: never signed.
@@ -326,19 +230,4 @@ fn shifted(value: Text, left: bool, arithmetic: bool, by: &str) -> Text {
 fn constant_text(bits: &Bits, ty: Ty) -> Text {
     let (text, minus) = literal(bits, ty);
     Text::new(text, if minus { Form::Prefix } else { Form::Atom })
-}
-
-/// The result of a comparison with a bound of the type, of which linters would say that it never changes.
-fn fixed_comparison(op: BinOp, a: &Expr, b: &Expr) -> Option<bool> {
-    let ty = a.ty();
-    let is = |bits: &Bits, top: bool, rest: bool| {
-        (0..ty.width).all(|i| bits.bit(i) == if i + 1 == ty.width { top } else { rest })
-    };
-    let lowest = |e: &Expr| constant(e).is_some_and(|bits| is(&bits, ty.signed, false));
-    let highest = |e: &Expr| constant(e).is_some_and(|bits| is(&bits, !ty.signed, true));
-    match op {
-        BinOp::Lt if lowest(b) || highest(a) => Some(false),
-        BinOp::Le if lowest(a) || highest(b) => Some(true),
-        _ => None,
-    }
 }

@@ -5,7 +5,9 @@
 
 mod body;
 mod clocked;
+mod constant;
 mod expr;
+mod form;
 mod instance;
 mod literal;
 mod names;
