@@ -18,6 +18,14 @@ pub enum Error {
     /// Problems with the input, all that were found; the message shows the first [`MAX_LINES`] of them.
     #[error("{}", Lines(.0))]
     Input(Vec<Problem>),
+    /// A linear layer that the model does not have; the message lists those it has, as far as [`MAX_LINES`] go.
+    #[error("layer = \"{}\": no linear layer of this model; name one of\n{}", clip(layer), Names(names))]
+    UnknownLayer {
+        /// Name that was asked for.
+        layer: String,
+        /// Names of the model's linear layers, in the order in which they run.
+        names: Vec<String>,
+    },
     /// The operating system refused to read or write a file.
     #[error("{path}: cannot {action}: {reason}; {cure}")]
     Io {
@@ -66,7 +74,10 @@ pub fn no_problems(problems: Vec<Problem>) -> Result<(), Error> {
 
 /// Text from a file as part of a message: one line, at most 80 characters.
 pub fn clip(text: &str) -> String {
-    let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for c in text.chars().take(80) {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
     if text.chars().nth(80).is_some() {
         shown.push_str("...");
     }
@@ -82,6 +93,20 @@ impl fmt::Display for Lines<'_> {
             write!(f, "{}{problem}", if i > 0 { "\n" } else { "" })?;
         }
         match self.0.len().saturating_sub(MAX_LINES) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more"),
+        }
+    }
+}
+
+/// Lists of names, one a line, after a first line of another text.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.0.len().min(MAX_LINES - 1);
+        f.write_str(&self.0[..shown].join("\n"))?;
+        match self.0.len() - shown {
             0 => Ok(()),
             more => write!(f, "\nand {more} more"),
         }

@@ -224,7 +224,7 @@ fn float_type(dtype: Dtype) -> Option<FloatType> {
 }
 
 /// A tensor from its bytes; the index and value of the first element that is not finite, if there is one.
-pub(super) fn decode(name: &str, entry: &Entry, bytes: &[u8]) -> Result<FloatTensor, (Vec<usize>, f32)> {
+pub(in crate::load) fn decode(name: &str, entry: &Entry, bytes: &[u8]) -> Result<FloatTensor, (Vec<usize>, f32)> {
     let (dtype, data): (_, Vec<f32>) = match entry.dtype {
         Dtype::F16 => (FloatType::F16, halves(bytes).map(|h| f16::from_bits(h).to_f32()).collect()),
         Dtype::BF16 => (FloatType::Bf16, halves(bytes).map(|h| bf16::from_bits(h).to_f32()).collect()),

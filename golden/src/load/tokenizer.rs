@@ -1,5 +1,6 @@
 //! `tokenizer.json`: text to token ids and back.
 
+use serde::de::IgnoredAny;
 use tokenizers::Tokenizer as Inner;
 
 use super::config::ModelConfig;
@@ -20,8 +21,8 @@ impl Tokenizer {
     /// [`Error::Input`] if it is not a tokenizer or has ids that the model lacks.
     pub fn from_json(json: String, config: &ModelConfig, file: &str) -> Result<Self, Error> {
         let cure = "fetch tokenizer.json of this model again";
-        let mut inner = Inner::from_bytes(json.as_bytes())
-            .map_err(|e| Error::input(file, clip(&e.to_string()), "a Hugging Face tokenizer.json", cure))?;
+        let mut inner =
+            parse(&json).map_err(|reason| Error::input(file, clip(&reason), "a Hugging Face tokenizer.json", cure))?;
         let no_truncation = inner.with_truncation(None).map(|_| ());
         no_truncation.map_err(|e| Error::input(file, clip(&e.to_string()), "a tokenizer", cure))?;
         inner.with_padding(None);
@@ -75,4 +76,13 @@ impl Tokenizer {
     pub fn json(&self) -> &str {
         &self.json
     }
+}
+
+/// The crate's tokenizer, or the reason why there is none.
+fn parse(json: &str) -> Result<Inner, String> {
+    // The crate panics on text that is no JSON, so the syntax comes first, and on some merges that contradict its
+    // prefix of subwords, which only a caught panic tells.
+    serde_json::from_str::<IgnoredAny>(json).map_err(|e| e.to_string())?;
+    std::panic::catch_unwind(|| Inner::from_bytes(json.as_bytes()).map_err(|e| e.to_string()))
+        .unwrap_or_else(|_| Err("contradictory merges".into()))
 }

@@ -87,6 +87,9 @@ impl Windows {
         for line in text.split_inclusive('\n') {
             stream.extend(model.tokenizer.encode_plain(line)?);
         }
+        if stream.is_empty() {
+            return Err(Error::input(source, "no tokens", "a text of at least one token", "give another text"));
+        }
         let length = TEXT_WINDOW.min(model.config.max_position_embeddings);
         let bos = model.config.bos_token_id;
         let window = |part: &[u32]| bos.into_iter().chain(part.iter().copied()).collect();

@@ -7,7 +7,7 @@ use spec::{Format, RequantMode, Tensor};
 
 use super::forward::{Cache, Llama, Observe, q_layer, weight};
 use super::linear::{quantize_acts, quantize_weights, with_requant};
-use crate::error::{Error, MAX_LINES, clip};
+use crate::error::Error;
 use crate::load::config::ModelConfig;
 use crate::load::model::{Model, Weights};
 
@@ -40,7 +40,7 @@ impl Observe for Capture<'_> {
 /// What the FP32 model feeds into a linear layer for these tokens: `[tokens, k]`.
 ///
 /// # Errors
-/// [`Error::Input`] for a layer the model lacks, or tokens it cannot take.
+/// [`Error::UnknownLayer`]; [`Error::Input`] for tokens the model cannot take.
 pub fn layer_inputs(model: &Model, layer: &str, ids: &[u32]) -> Result<Tensor<f32>, Error> {
     capture(model, layer, ids, false).map(|(input, _)| input)
 }
@@ -99,19 +99,11 @@ fn capture(
 /// Checks the name of a linear layer.
 ///
 /// # Errors
-/// [`Error::Input`] that lists the model's layers, [`MAX_LINES`] of them at most.
+/// [`Error::UnknownLayer`].
 pub fn check_layer(config: &ModelConfig, layer: &str) -> Result<(), Error> {
-    let names = config.linears();
-    if names.iter().any(|(name, ..)| name == layer) {
+    let names: Vec<String> = config.linears().into_iter().map(|(name, ..)| name).collect();
+    if names.iter().any(|name| name == layer) {
         return Ok(());
     }
-    // The message itself is the first line and "and N more" may be the last.
-    let shown = MAX_LINES - 2;
-    let mut allowed: Vec<String> = names.iter().take(shown).map(|(name, ..)| name.clone()).collect();
-    if names.len() > shown {
-        allowed.push(format!("and {} more, the last is lm_head", names.len() - shown));
-    }
-    let cure = "name one of the layers listed";
-    let list = format!("a linear layer of the model, as in\n{}\n", allowed.join("\n"));
-    Err(Error::input("layer", format!("\"{}\"", clip(layer)), list, cure))
+    Err(Error::UnknownLayer { layer: layer.to_string(), names })
 }
