@@ -271,9 +271,10 @@ impl Reader<'_> {
         }
     }
 
-    /// One token id or a list of them; null is none.
+    /// One token id or a list of them; null is none, as is a default that the vocabulary lacks.
     fn tokens(&mut self, field: &str, default: u32, vocab: u64) -> Vec<u32> {
         let list = match self.fields.get(field).cloned() {
+            None if u64::from(default) >= vocab => vec![],
             None => vec![Value::from(default)],
             Some(Value::Null) => vec![],
             Some(Value::Array(list)) => list,
