@@ -8,7 +8,7 @@ use super::module_name;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
-/// Places of the word widths in the unpacker's list: commands, rows, channels, then activations and weights by format.
+/// Places of the word widths in the unpacker's list, which holds each width once.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The widths.
@@ -31,8 +31,7 @@ impl Options {
     pub fn new(config: &Config) -> Self {
         let mut widths = vec![stream::COMMAND_BITS, stream::ROW_BITS, config.lanes() * stream::CHANNEL_BITS];
         let mut place = |width: u32| {
-            let found = widths.iter().skip(3).position(|&w| w == width).map(|i| i + 3);
-            found.unwrap_or_else(|| {
+            widths.iter().position(|&w| w == width).unwrap_or_else(|| {
                 widths.push(width);
                 widths.len() - 1
             }) as u32

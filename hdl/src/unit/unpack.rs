@@ -85,10 +85,10 @@ pub fn unpack(config: &Config, widths: &[u32]) -> Result<Arc<Module>, Error> {
             }
         });
     });
-    let release = m.wire("release", &(&spent | &last_i));
-    let ready = m.wire("ready", &complete.mux(&(&ready_i & &release), &complete.k(1)));
+    let beat_done = m.wire("beat_done", &(&spent | &last_i));
+    let ready = m.wire("ready", &complete.mux(&(&ready_i & &beat_done), &complete.k(1)));
     let taken = m.wire("taken", &(&s_valid_i & &complete.mux(&ready_i, &complete.k(1))));
-    let restart = m.wire("restart", &(&complete & &release));
+    let restart = m.wire("restart", &(&complete & &beat_done));
     m.next_reset(&place_q, 0, Some(&taken), &restart.mux(&place_q.k(0), &(&place_q + place_q.k(1))));
     if let Some(kept_q) = kept_q {
         let keep = m.wire("keep", &(&s_valid_i & !&complete));
