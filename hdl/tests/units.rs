@@ -40,6 +40,7 @@ fn every_unit_of_every_config_builds_and_emits() {
             assert!(!files.is_empty());
         };
         emit(unit::matmul::matmul(&config));
+        emit(unit::engine::engine(&config));
         emit(unit::unpack::unpack(&config, &unit::engine_control::Options::new(&config).widths));
         emit(unit::engine_control::engine_control(&config));
         emit(unit::chunk_queue::chunk_queue(&config));

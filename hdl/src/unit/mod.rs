@@ -8,6 +8,7 @@ pub mod decode;
 pub mod divider;
 pub mod double_ram;
 pub mod dyadic;
+pub mod engine;
 pub mod engine_control;
 pub mod fifo;
 pub mod foot;
