@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spec::Config;
 
 use super::module_name;
-use super::requant_plan::{NUMERATOR_BITS, Plan, RANGE_BITS};
+use super::requant_plan::{NUMERATOR_BITS, Plan, RANGE_BITS, count_of};
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
@@ -22,9 +22,11 @@ pub fn divider(config: &Config, plan: &Plan) -> Result<Arc<Module>, Error> {
     let rest_bits = steps * bits;
     let doc = format!(
         "Exact 8-bit quotient num_i / den_i, where num_i < 256 * den_i: restoring division,\n\
-         {bits} quotient bit(s) a cycle. A division begins with load_i; quotient_o holds the result\n\
-         {steps} cycle(s) later, for one cycle, in which the next division may begin. den_i must not\n\
-         change in between."
+         {} a cycle. A division begins with load_i; quotient_o holds the result\n\
+         {} later, for one cycle, in which the next division may begin. den_i must not\n\
+         change in between.",
+        count_of(bits, "quotient bit"),
+        count_of(steps, "cycle")
     );
     let mut m = ModuleBuilder::new(module_name(config, "divider"), doc);
     let load_i = (steps > 1).then(|| m.input("load_i", Ty::bit()));

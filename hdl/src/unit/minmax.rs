@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spec::Config;
 
 use super::module_name;
-use super::requant_plan::{ALIGNED_BITS, Plan};
+use super::requant_plan::{ALIGNED_BITS, Plan, count_of};
 use crate::error::Error;
 use crate::rtl::module::Conn;
 use crate::rtl::{Module, ModuleBuilder, Ty};
@@ -29,9 +29,9 @@ fn pair(config: &Config) -> Result<Arc<Module>, Error> {
 pub fn minmax(config: &Config, plan: &Plan) -> Result<Arc<Module>, Error> {
     let doc = format!(
         "Minimum and maximum of {} values: a tree with a register after each level.\n\
-         Latency {} cycle(s).",
+         Latency {}.",
         plan.lanes,
-        plan.tree()
+        count_of(plan.tree(), "cycle")
     );
     let pair = pair(config)?;
     let mut m = ModuleBuilder::new(module_name(config, "minmax"), doc);

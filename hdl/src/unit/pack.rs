@@ -6,7 +6,7 @@ use spec::Config;
 use spec::stream::{Packing, ROW_BITS, packing};
 
 use super::module_name;
-use super::requant_plan::Plan;
+use super::requant_plan::{Plan, count_of};
 use super::skid::skid;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
@@ -25,13 +25,14 @@ pub fn result_bits(plan: &Plan) -> u32 {
 /// If the description is inconsistent (a bug, not bad input).
 pub fn pack(config: &Config, plan: &Plan) -> Result<Arc<Module>, Error> {
     let (beat_bits, word_bits) = (config.bus.data_bits, 8 * plan.lanes);
-    let layout = packing(beat_bits, word_bits);
-    let Packing { words_per_beat, beats_per_word } = layout;
+    let Packing { words_per_beat, beats_per_word } = packing(beat_bits, word_bits);
     let doc = format!(
-        "Packs words of {} codes into beats of {beat_bits} bits ({words_per_beat} word(s) a beat, {beats_per_word} beat(s) a word);\n\
-         a row's last beat is filled with zeros, and the row's scale follows in a beat of its own.\n\
-         Takes what makes no more than one beat a cycle. Latency 1 cycle.",
-        plan.lanes
+        "Packs words of {} into beats of {beat_bits} bits: {} a beat, {} a word.\n\
+         A row's last beat is filled with zeros, and the row's scale follows in a beat of its own.\n\
+         Makes at most one beat a cycle. Latency 1 cycle.",
+        count_of(plan.lanes, "code"),
+        count_of(words_per_beat, "word"),
+        count_of(beats_per_word, "beat")
     );
     let skid = skid(config, beat_bits + 1)?;
     let mut m = ModuleBuilder::new(module_name(config, "pack"), doc);

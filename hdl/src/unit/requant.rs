@@ -12,7 +12,7 @@ use super::requant_datapath::{
     Command, LaneControls, Scales, lane_inputs, lanes, ratio, row_inputs, scales, statistics,
 };
 use super::requant_pipeline::{PerParity, Pipeline, pipeline};
-use super::requant_plan::Plan;
+use super::requant_plan::{Plan, count_of};
 use super::requant_sequencer::{address_bits, requant_sequencer};
 use super::row_scale;
 use super::row_stats::BIAS_CYCLES;
@@ -36,11 +36,11 @@ pub fn requant(config: &Config) -> Result<Arc<Module>, Error> {
     assert!(plan.out() <= 3 + row_scale::CYCLES, "a scale leaves before the next one of its parity is ready");
     let doc = format!(
         "Requantizer: each row of a chunk is read twice, once to find its range, once to make codes\n\
-         (mode static: once). A word of {} values a cycle in the first pass, every {} cycle(s) in the\n\
-         second; a word's codes enter the FIFO {} cycles after its issue. A row takes 2 cycles more.",
-        plan.lanes,
-        plan.interval(),
-        plan.out()
+         (mode static: once). A word of {} takes 1 cycle in the first pass, {} in the second;\n\
+         its codes enter the FIFO {} after its issue. A row takes 2 cycles more.",
+        count_of(plan.lanes, "value"),
+        count_of(plan.interval(), "cycle"),
+        count_of(plan.out(), "cycle")
     );
     let mut m = ModuleBuilder::new(module_name(config, "requant"), doc);
     let bit = Ty::bit();

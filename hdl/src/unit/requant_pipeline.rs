@@ -14,7 +14,6 @@ pub(super) struct Line {
 
 impl Line {
     pub(super) fn new(m: &mut ModuleBuilder, stem: &str, source: &Expr, stages: u32, reset: bool) -> Self {
-        let source = m.wire(&format!("{stem}_0"), source);
         let taps = m.reg(&format!("{stem}_q"), Ty::u(stages));
         let next = match stages {
             1 => source.clone(),
@@ -25,7 +24,7 @@ impl Line {
         } else {
             m.next(&taps, &next);
         }
-        Self { source, taps }
+        Self { source: source.clone(), taps }
     }
 
     pub(super) fn at(&self, stage: u32) -> Expr {

@@ -109,6 +109,11 @@ impl Plan {
     }
 }
 
+/// `n` of something in a sentence: `1 cycle`, `3 cycles`.
+pub fn count_of(n: u32, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The value for the case `when`, or the other, or, where only one of them is built, that one.
 ///
 /// # Panics
