@@ -32,6 +32,7 @@ fn every_set_of_modes_and_shape_builds() {
             let name = format!("{modes:?} {cols} {lanes} {dividers} {quotient_bits} {data_bits}");
             let built = hdl::unit::requant::requant(&config).unwrap_or_else(|e| panic!("{name}: {e}"));
             let files = Design::new(built).emit(&Header::default()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            hdl::unit::engine::engine(&config).unwrap_or_else(|e| panic!("engine, {name}: {e}"));
             assert!(files.iter().any(|(file, _)| file == "systole_requant.v"), "{name}");
         }
     }

@@ -6,6 +6,7 @@ use spec::{Config, Operand, stream};
 
 use super::engine_control::{Options, engine_control};
 use super::ram::{addr_bits, ram};
+use super::requant_plan::Plan;
 use super::{acc_banks, chunk_queue, decode, double_ram, matmul, module_name, requant, unpack, weight_fifo};
 use crate::error::Error;
 use crate::rtl::builder::Outputs;
@@ -199,6 +200,9 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
         ("chan_data_i", &chan_data),
         ("out_ready_i", &m_ready),
     ];
+    // A requantizer of one mode has no port for it.
+    let names_mode = Plan::new(config).chooses_mode();
+    let rq_ports: Vec<_> = rq_ports.into_iter().filter(|(port, _)| names_mode || *port != "cmd_mode_i").collect();
     let rq = m.instance("u_requant", &requant::requant(config)?, &rq_ports);
     for (net, port) in [
         (&rq_ready, "cmd_ready_o"),
