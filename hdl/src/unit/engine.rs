@@ -43,6 +43,7 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let option = m.net("option", Ty::u(options.bits()));
     let last_word = bit(&mut m, "last_word");
     let word_ready = bit(&mut m, "word_ready");
+    let word_accept = bit(&mut m, "word_accept");
     let unpack = unpack::unpack(config, &options.widths)?;
     let inputs = [
         ("s_valid_i", &s_valid),
@@ -50,6 +51,7 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
         ("option_i", &option),
         ("last_i", &last_word),
         ("ready_i", &word_ready),
+        ("accept_i", &word_accept),
     ];
     let words = m.instance("u_unpack", &unpack, &inputs);
     m.assign(&s_ready, &words.out("s_ready_o"));
@@ -71,6 +73,7 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     m.assign(&option, &control.out("option_o"));
     m.assign(&last_word, &control.out("last_o"));
     m.assign(&word_ready, &control.out("ready_o"));
+    m.assign(&word_accept, &control.out("accept_o"));
     let addr = control.out("addr_o");
     let half = control.out("half_o");
 

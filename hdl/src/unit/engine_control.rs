@@ -51,7 +51,8 @@ impl Options {
 
 /// `<prefix>_engine_control`: one packet at a time: command, wait until its target is free, payload.
 ///
-/// Ports: `valid_i`, `ready_o`, `command_i` (the word as a command), `option_o`, `last_o` (to the unpacker);
+/// Ports: `valid_i`, `ready_o`, `command_i` (the word as a command), `accept_o`, `option_o`, `last_o` (to the
+/// unpacker);
 /// `weight_ready_i`, `acts_busy_i`, `busy_i` `[2]`, `requant_busy_i`; write strobes `rows_o`, `channels_o`, `acts_o`,
 /// `weights_o` with `half_o`, `format_o`, `addr_o`; `run_o` and the fields of `Run`; `waiting_o`, `idle_o`, `error_o`.
 ///
@@ -181,6 +182,7 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
 
     m.section("To the unpacker, the targets, the chunk queue");
     m.output_is("ready_o", &(&in_command | (&in_payload & &ready)));
+    m.output_is("accept_o", &!&in_hold);
     m.output_is("option_o", &in_payload.mux(&option, &option.k(COMMAND.into())));
     m.output_is("last_o", &(&in_command | &last));
     for (port, op) in [

@@ -11,7 +11,8 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty, bits_for, index_bits};
 /// `<prefix>_unpack`: cuts beats into words or joins beats to a word, by [`stream::packing`].
 ///
 /// Ports: `s_valid_i`, `s_ready_o`, `s_data_i`; `option_i` (place in `widths`, stable while a word is pending), `last_i`
-/// (the payload ends with this word: what is left of its beat is dropped); `valid_o`, `ready_i`, `word_o` (widest of
+/// (the payload ends with this word: what is left of its beat is dropped); `accept_i` (beats that do not complete a word
+/// may be kept: `option_i` is known); `valid_o`, `ready_i`, `word_o` (widest of
 /// `widths`, narrower words in its low bits).
 ///
 /// # Errors
@@ -30,6 +31,7 @@ pub fn unpack(config: &Config, widths: &[u32]) -> Result<Arc<Module>, Error> {
     let option_i = m.input("option_i", Ty::u(index_bits(widths.len() as u32)));
     let last_i = m.input("last_i", Ty::bit());
     let ready_i = m.input("ready_i", Ty::bit());
+    let accept_i = m.input("accept_i", Ty::bit());
 
     m.section("Place of the next beat in its word, or of the next word in its beat");
     let longest = packings.iter().map(|p| p.words_per_beat.max(p.beats_per_word)).max().unwrap_or(1);
@@ -86,12 +88,12 @@ pub fn unpack(config: &Config, widths: &[u32]) -> Result<Arc<Module>, Error> {
         });
     });
     let beat_done = m.wire("beat_done", &(&spent | &last_i));
-    let ready = m.wire("ready", &complete.mux(&(&ready_i & &beat_done), &complete.k(1)));
-    let taken = m.wire("taken", &(&s_valid_i & &complete.mux(&ready_i, &complete.k(1))));
+    let ready = m.wire("ready", &complete.mux(&(&ready_i & &beat_done), &accept_i));
+    let taken = m.wire("taken", &(&s_valid_i & &complete.mux(&ready_i, &accept_i)));
     let restart = m.wire("restart", &(&complete & &beat_done));
     m.next_reset(&place_q, 0, Some(&taken), &restart.mux(&place_q.k(0), &(&place_q + place_q.k(1))));
     if let Some(kept_q) = kept_q {
-        let keep = m.wire("keep", &(&s_valid_i & !&complete));
+        let keep = m.wire("keep", &(&s_valid_i & !&complete & &accept_i));
         let shifted = if kept_q.width() > beat {
             Expr::concat(&[s_data_i.clone(), kept_q.slice(kept_q.width() - 1, beat)])
         } else {
