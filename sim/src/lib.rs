@@ -2,5 +2,6 @@
 
 pub mod error;
 pub mod lower;
+pub mod step;
 
 pub use error::Error;
