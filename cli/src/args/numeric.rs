@@ -1,0 +1,23 @@
+//! Arguments that choose number formats and modes.
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use spec::qmodel::ActMode;
+use spec::{Format, RequantMode};
+
+/// Parses the name of a number format.
+pub fn format() -> impl TypedValueParser<Value = Format> {
+    let parser = PossibleValuesParser::new(Format::ALL.map(Format::name));
+    parser.map(|name| Format::from_name(&name).expect("only listed names are let through"))
+}
+
+/// Parses the name of a requantisation mode.
+pub fn requant() -> impl TypedValueParser<Value = RequantMode> {
+    let parser = PossibleValuesParser::new(RequantMode::ALL.map(RequantMode::name));
+    parser.map(|name| RequantMode::from_name(&name).expect("only listed names are let through"))
+}
+
+/// Parses the name of a mode of activations.
+pub fn acts() -> impl TypedValueParser<Value = ActMode> {
+    let parser = PossibleValuesParser::new(ActMode::ALL.map(ActMode::name));
+    parser.map(|name| ActMode::from_name(&name).expect("only listed names are let through"))
+}

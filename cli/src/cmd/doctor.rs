@@ -1,0 +1,74 @@
+//! `systole doctor`: which external programs are there, and how to install those that are not.
+
+use serde_json::json;
+
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::report::{Report, Table};
+
+/// Say which external programs are there, what needs them and how to install those that are missing
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  systole doctor\n  SYSTOLE_VERILATOR=/opt/verilator/bin/verilator systole doctor\n\n\
+    Exit code 3 if a program is missing or too old."
+)]
+pub struct Args {}
+
+/// Runs the command.
+///
+/// # Errors
+/// None: what is missing is the result.
+pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
+    let mut table = Table::new(&["program", "version", "where", "needed for"]);
+    let mut list = Vec::new();
+    let mut problems = Vec::new();
+    let mut packages = Vec::new();
+    let bar = output.bar(tool::ALL.len() as u64, "asking for versions");
+    for tool in tool::ALL {
+        let path = tool.find().map(|path| path.display().to_string());
+        let version = tool.version();
+        bar.inc(1);
+        let (shown, place) = match (&version, &path) {
+            (Ok(version), Ok(path)) => (version.to_string(), path.clone()),
+            (_, Ok(path)) => ("unusable".to_string(), path.clone()),
+            _ => ("missing".to_string(), "-".to_string()),
+        };
+        table.row([tool.name.to_string(), shown, place, tool.needed_for.to_string()]);
+        let problem = version.as_ref().err().map(ToString::to_string);
+        if let Some(problem) = &problem {
+            problems.push(problem.clone());
+            if !packages.contains(&tool.package) {
+                packages.push(tool.package);
+            }
+        }
+        list.push(json!({
+            "name": tool.name,
+            "ok": version.is_ok(),
+            "version": version.as_ref().ok().map(ToString::to_string),
+            "path": path.ok(),
+            "needed_for": tool.needed_for,
+            "install": tool.install(),
+            "variable": tool.variable,
+            "problem": problem,
+        }));
+    }
+    bar.finish_and_clear();
+    let is_ok = problems.is_empty();
+    let install = format!("apt-get install -y {}", packages.join(" "));
+    let mut text = format!("systole {}\n\n{}\n", env!("CARGO_PKG_VERSION"), table.render());
+    let brief = if is_ok {
+        "All external programs are there.".to_string()
+    } else {
+        format!("{}\n\nTo install what is missing, as root:\n  {install}", problems.join("\n"))
+    };
+    text.push_str(&format!("\n{brief}\n"));
+    let json = json!({
+        "ok": is_ok,
+        "version": env!("CARGO_PKG_VERSION"),
+        "tools": list,
+        "install": if is_ok { None } else { Some(install) },
+    });
+    let brief = if is_ok { String::new() } else { brief };
+    Ok(Report { text, brief, json, exit: if is_ok { Exit::Match } else { Exit::Tool } })
+}
