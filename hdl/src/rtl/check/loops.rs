@@ -35,6 +35,31 @@ pub(super) fn check(module: &Module) -> Vec<String> {
     }
 }
 
+/// By array: whether an element depends on another one of the same array within a cycle.
+pub(in crate::rtl) fn chained_arrays(module: &Module) -> Vec<bool> {
+    let mut whole = Graph::new();
+    let collapse = |net: &Net| match net {
+        Net::Element(array, _) => Net::Element(*array, 0),
+        signal => *signal,
+    };
+    for (net, sources) in &graph(module, &mut Summaries::new()) {
+        whole.entry(collapse(net)).or_default().extend(sources.iter().map(collapse));
+    }
+    let arrays = (0..module.arrays.len() as u32).map(|i| Net::Element(ArrayId(i), 0));
+    arrays.map(|array| reached(&whole, array).contains(&array)).collect()
+}
+
+/// Everything on which a net depends within a cycle; the net itself only if it is on a loop.
+fn reached(graph: &Graph, from: Net) -> BTreeSet<Net> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![from];
+    while let Some(net) = pending.pop() {
+        let next = graph.get(&net).into_iter().flatten();
+        pending.extend(next.filter(|n| found.insert(**n)));
+    }
+    found
+}
+
 fn name(module: &Module, net: Net) -> String {
     match net {
         Net::Signal(id) => module.signal(id).name.clone(),
@@ -134,12 +159,7 @@ fn summary(module: &Module, summaries: &mut Summaries) -> Summary {
     let graph = graph(module, summaries);
     let mut summary = Summary::new();
     for (id, port) in module.ports().filter(|(_, port)| port.kind == SignalKind::Output) {
-        let mut reached = BTreeSet::from([Net::Signal(id)]);
-        let mut pending = vec![Net::Signal(id)];
-        while let Some(net) = pending.pop() {
-            let next = graph.get(&net).into_iter().flatten();
-            pending.extend(next.filter(|n| reached.insert(**n)));
-        }
+        let reached = reached(&graph, Net::Signal(id));
         let inputs =
             module.ports().filter(|(id, p)| p.kind == SignalKind::Input && reached.contains(&Net::Signal(*id)));
         summary.insert(port.name.clone(), inputs.map(|(_, p)| p.name.clone()).collect());

@@ -9,6 +9,8 @@ mod same;
 
 use std::collections::HashSet;
 
+pub(super) use self::loops::chained_arrays;
+
 use super::expr::{Expr, Node};
 use super::module::{Conn, Item, Module};
 use super::stmt::Stmt;

@@ -86,7 +86,15 @@ impl Writer<'_> {
             if !self.arrays_declared[at] {
                 self.arrays_declared[at] = true;
                 let array = &module.arrays[at];
-                let text = format!("wire {} [0:{}];", declared(array.ty, &array.name), array.len - 1);
+                let hint = if self.chained[at] { " /* verilator split_var */" } else { "" };
+                if self.chained[at] {
+                    comment(
+                        &mut self.out,
+                        2,
+                        "A chain from element to element: Verilator is to order them one by one.",
+                    );
+                }
+                let text = format!("wire {} [0:{}]{hint};", declared(array.ty, &array.name), array.len - 1);
                 line(&mut self.out, 2, &text);
             }
         }

@@ -8,6 +8,11 @@ pub(super) fn constant(expr: &Expr) -> Option<Bits> {
     match expr.node() {
         Node::Const(bits) | Node::Named(bits, _) => Some(bits.clone()),
         Node::Cast(inner) => constant(inner),
+        Node::Concat(parts) => {
+            let parts: Option<Vec<Bits>> = parts.iter().map(constant).collect();
+            Some(joined(&parts?))
+        }
+        Node::Repeat(count, inner) => Some(joined(&vec![constant(inner)?; *count as usize])),
         Node::Extend(inner) => {
             let bits = constant(inner)?;
             let fill = inner.ty().signed && bits.bit(bits.width() - 1);
@@ -24,6 +29,20 @@ pub(super) fn constant(expr: &Expr) -> Option<Bits> {
         }
         _ => None,
     }
+}
+
+/// Bits of all parts, the first highest.
+fn joined(parts: &[Bits]) -> Bits {
+    let width = parts.iter().map(Bits::width).sum::<u32>();
+    let mut limbs = vec![0; width.div_ceil(64) as usize];
+    let mut at = 0;
+    for part in parts.iter().rev() {
+        for i in (0..part.width()).filter(|i| part.bit(*i)) {
+            limbs[(at + i) as usize / 64] |= 1u64 << ((at + i) % 64);
+        }
+        at += part.width();
+    }
+    Bits::from_limbs(width, &limbs)
 }
 
 /// A constant that fits 64 bits.

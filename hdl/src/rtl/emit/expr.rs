@@ -28,6 +28,9 @@ impl Writer<'_> {
         {
             return constant_text(&bits, expr.ty());
         }
+        if let Some(name) = self.hoisted_name(expr) {
+            return Text::atom(name);
+        }
         match expr.node() {
             Node::Const(bits) => constant_text(bits, expr.ty()),
             Node::Named(_, name) => {
@@ -113,14 +116,14 @@ impl Writer<'_> {
         let left = matches!(expr.node(), Node::Binary(BinOp::Shl, ..));
         let arithmetic = a.ty().signed && !left;
         if let Some(bits) = constant(amount) {
-            let by = as_u64(&bits).filter(|by| *by < u64::from(width));
+            let last = u64::from(width) - 1;
+            let by = as_u64(&bits).filter(|by| *by <= last).or(arithmetic.then_some(last));
             return match by {
                 Some(0) => self.root(a),
                 Some(by) => {
                     let value = self.plain(a);
                     shifted(value, left, arithmetic, &number(bits_for(by), by))
                 }
-                None if arithmetic => Text::atom(self.sign_fill(a, width)),
                 None => Text::atom(zeros(width)),
             };
         }
@@ -165,7 +168,7 @@ impl Writer<'_> {
 
     /// The parts of a concatenation that has the expression's bits, highest first.
     fn parts(&mut self, expr: &Expr) -> Vec<String> {
-        if constant(expr).is_some() {
+        if constant(expr).is_some() || self.hoisted_name(expr).is_some() {
             return vec![self.plain(expr).text];
         }
         match expr.node() {
@@ -181,11 +184,7 @@ impl Writer<'_> {
                 let more = expr.width() - inner.width();
                 let fill = self.sign_fill(inner, more);
                 let mut parts = vec![fill];
-                if let Some(name) = self.hoisted_name(inner) {
-                    parts.push(name);
-                } else {
-                    parts.extend(self.parts(inner));
-                }
+                parts.extend(self.parts(inner));
                 parts
             }
             _ => vec![self.plain(expr).text],

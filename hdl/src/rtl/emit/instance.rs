@@ -55,7 +55,11 @@ impl Writer<'_> {
         }
         for (port, conn) in &instance.conns {
             let value = match conn {
-                Conn::In(expr) => self.plain(expr).text,
+                Conn::In(expr) => {
+                    // yosys 0.23 fails on `$unsigned(...)` in a port list.
+                    let text = self.root(expr);
+                    if text.signed { self.hoist(expr) } else { text.text }
+                }
                 Conn::Out(id) => self.mention(*id).to_string(),
                 Conn::Net { array, row_step, col_step, offset } => {
                     let index = index(&[(row, *row_step), (col, *col_step)], *offset);

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use self::literal::{literal, range};
 use self::names::Names;
 pub(super) use self::stmt::targets;
+use super::check::chained_arrays;
 use super::expr::{ArrayId, Expr, Node, SigId};
 use super::module::{Design, Item, Module, SignalKind};
 use super::ty::Ty;
@@ -80,6 +81,8 @@ struct Writer<'a> {
     /// By signal and bit: the text reads it.
     read: Vec<Vec<bool>>,
     arrays_read: Vec<bool>,
+    /// By array: elements depend on each other within a cycle.
+    chained: Vec<bool>,
     used_constants: BTreeSet<String>,
     /// Signals and arrays that the item being written mentions.
     mentioned: BTreeSet<SigId>,
@@ -105,6 +108,7 @@ impl<'a> Writer<'a> {
             arrays_declared: vec![false; module.arrays.len()],
             read: module.signals.iter().map(|s| vec![false; s.ty.width as usize]).collect(),
             arrays_read: vec![false; module.arrays.len()],
+            chained: chained_arrays(module),
             used_constants: BTreeSet::new(),
             mentioned: BTreeSet::new(),
             arrays_mentioned: BTreeSet::new(),
@@ -142,7 +146,7 @@ impl<'a> Writer<'a> {
                 bits[lsb as usize..(lsb + width) as usize].iter_mut().for_each(|b| *b = true);
                 (self.mention(*id).to_string(), self.module.signal(*id).ty.width)
             }
-            Node::Elem(..) if self.in_comb => (self.hoist(expr), expr.width()),
+            Node::Elem(..) if self.in_comb => return self.hoist_part(expr, lsb, width),
             Node::Elem(array, index, _) => (self.element(*array, &index.to_string()), expr.width()),
             _ => (self.hoist(expr), expr.width()),
         };
@@ -176,6 +180,21 @@ impl<'a> Writer<'a> {
         let line = format!("wire {} = {text};", declared(expr.ty(), &name));
         self.hoisted.push((expr.clone(), name.clone(), line));
         name
+    }
+
+    /// Bits of an array element under a name, for `always @*` would be sensitive to all its elements.
+    fn hoist_part(&mut self, element: &Expr, lsb: u32, width: u32) -> String {
+        let part = Expr::from_node(Node::Slice(element.clone(), lsb), Ty::u(width));
+        let Node::Elem(array, index, _) = element.node() else { return self.hoist(element) };
+        let same = |e: &Expr| match e.node() {
+            Node::Slice(a, l) => matches!(a.node(), Node::Elem(b, i, _) if b == array && i == index) && *l == lsb,
+            _ => false,
+        };
+        let known = self.hoisted.iter().find(|(e, _, _)| e.width() == width && same(e));
+        match known.map(|(_, name, _)| name.clone()) {
+            Some(name) => name,
+            None => self.hoist(&part),
+        }
     }
 
     fn hoisted_name(&self, expr: &Expr) -> Option<String> {
