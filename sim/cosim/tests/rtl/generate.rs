@@ -181,7 +181,7 @@ impl Generator {
             }
             8 | 13 => self.word(ty, d),
             9 | 14 => {
-                let wide = Ty { width: (ty.width + self.below(9)).min(self.size.max_width), signed: self.one_in(2) };
+                let wide = Ty { width: (ty.width + self.below(9)).min(4096), signed: self.one_in(2) };
                 let base = self.expr(wide, d);
                 let base = self.wire(&base);
                 let lsb = self.below(wide.width - ty.width + 1);
