@@ -302,9 +302,10 @@ impl Generator {
     pub fn close_registers(&mut self) {
         for q in std::mem::take(&mut self.open) {
             let next = self.expr(q.ty(), self.size.depth);
-            let enable = self.expr(Ty::bit(), 2);
             let reset = if q.ty().signed && q.width() < 100 { -1 } else { i128::from(self.below(2)) };
-            match self.below(4) {
+            let kind = self.below(4);
+            let enable = if kind % 2 == 1 { self.expr(Ty::bit(), 2) } else { Expr::u(1, 1) };
+            match kind {
                 0 => self.m.next(&q, &next),
                 1 => self.m.next_if(&q, &enable, &next),
                 2 => self.m.next_reset(&q, reset, None, &next),

@@ -116,11 +116,10 @@ impl Generator {
         let read_addr = if self.one_in(2) { write_addr.clone() } else { address(self) };
         let enables = [self.busy(), self.busy()];
         let data = self.expr(Ty::u(width), 2);
-        let lane_enables = self.expr(Ty::u(lanes), 1);
-        let lane_enables = if self.one_in(4) { None } else { Some(&lane_enables) };
+        let lane_enables = if self.one_in(4) { None } else { Some(self.expr(Ty::u(lanes), 1)) };
         let out = self.name("read");
         let (write, read) = ((&enables[0], &write_addr, &data), (&enables[1], &read_addr));
-        let data = self.m.memory_ports(memory, write, lane_enables, read, &out);
+        let data = self.m.memory_ports(memory, write, lane_enables.as_ref(), read, &out);
         self.offer(&data);
         self.shown.push(data);
     }
