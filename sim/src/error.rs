@@ -2,6 +2,8 @@
 
 use spec::Problem;
 
+use crate::engine::End;
+
 /// Errors of `sim`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -9,6 +11,17 @@ pub enum Error {
     /// A layer, activations or options that the hardware cannot take: field, value, allowed range, cure.
     #[error("{0}")]
     Invalid(Problem),
+    /// The hardware description is inconsistent.
+    #[error(transparent)]
+    Hdl(#[from] hdl::Error),
+    /// The design stopped before all results had come.
+    #[error("cycle {cycle}: {end}")]
+    Stuck {
+        /// How it stopped.
+        end: End,
+        /// Cycle, reset included.
+        cycle: u64,
+    },
     /// A combinational loop, possibly through several instances.
     #[error("combinational loop through {}: put a register into it", signals.join(", "))]
     Loop {

@@ -1,7 +1,9 @@
 //! When it happens: levelised simulator and lowering.
 
+pub mod engine;
 pub mod error;
 pub mod lower;
 pub mod step;
 
+pub use engine::{Simulation, simulate};
 pub use error::Error;

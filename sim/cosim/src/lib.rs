@@ -1,1 +1,19 @@
-//! Is it the same? Verilator, step simulator and golden compared.
+//! Is it the same? Verilator, the step simulator and golden compared, every cycle and every value.
+//!
+//! `step` runs ahead and records the inputs of every cycle; Verilator replays them in batches over a pipe; every output
+//! of every cycle is compared, every valid beat and every partial sum with golden. The first difference stops it.
+
+pub mod bench;
+pub mod cache;
+pub mod check;
+pub mod engine;
+pub mod error;
+pub mod locate;
+pub mod probes;
+pub mod replay;
+pub mod rtl;
+pub mod unit;
+pub mod wave;
+
+pub use engine::{Cosim, Options, Sources, cosim};
+pub use error::Error;

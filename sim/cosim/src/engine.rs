@@ -1,0 +1,320 @@
+//! Co-simulation of the tile engine on one linear layer.
+
+use std::path::PathBuf;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use golden::linear::Prepared;
+use hdl::rtl::emit::Header;
+use hdl::rtl::module::Design;
+use sim::engine::{End, EngineRun, Probe, Start, engine_design};
+use sim::lower::{EngineProgram, lower};
+use spec::Config;
+use spec::qmodel::{QActs, QLinear};
+use spec::verdict::{Mismatch, Verdict};
+
+use crate::bench::TestBench;
+use crate::check::{Checker, Pair, after_reset};
+use crate::error::Error;
+use crate::probes::engine_probes;
+use crate::replay::{Batch, replay};
+use crate::rtl::{Model, ModelStart, Source, read_sources};
+use crate::wave::Wave;
+
+/// Cycles before and after a mismatch that its wave file shows.
+const WINDOW_CYCLES: (u64, u64) = (64, 16);
+
+/// Where the Verilog comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Sources {
+    /// From the generator.
+    #[default]
+    Generated,
+    /// From a folder, as it stands.
+    Folder(PathBuf),
+    /// From memory: file names and texts.
+    Given(Vec<Source>),
+}
+
+/// Options of a co-simulation.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Seed of random stalls on both streams; none without.
+    pub stall_seed: Option<u64>,
+    /// Seeds of `step`'s and of Verilator's registers and memories at power-up; zeros without.
+    pub random_start: Option<(u64, u64)>,
+    /// Wave file of the whole run, both models side by side.
+    pub vcd: Option<PathBuf>,
+    /// Wave file of the cycles around a mismatch, written only if there is one.
+    pub mismatch_vcd: Option<PathBuf>,
+    /// Arguments for `$value$plusargs` and `$test$plusargs` of Verilog that was not generated here, `+` included.
+    pub plusargs: Vec<String>,
+    /// The command that repeats the run, for a mismatch to name.
+    pub repeat: String,
+    /// Time for building the model.
+    pub build_timeout: Duration,
+    /// Time for Verilator to answer a batch of cycles.
+    pub batch_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            stall_seed: None,
+            random_start: None,
+            vcd: None,
+            mismatch_vcd: None,
+            plusargs: Vec::new(),
+            repeat: String::new(),
+            build_timeout: Duration::from_secs(1200),
+            batch_timeout: Duration::from_secs(120),
+        }
+    }
+}
+
+/// A tile engine, built for the step simulator and under Verilator.
+pub struct Cosim {
+    config: Config,
+    design: Design,
+    probes: Vec<Probe>,
+    bench: TestBench,
+    has_probes: bool,
+    model: Model,
+}
+
+/// Co-simulates one layer on the tile engine of `config`.
+///
+/// # Errors
+/// Those of [`Cosim::new`] and [`Cosim::run`].
+pub fn cosim(
+    config: &Config,
+    sources: &Sources,
+    layer: &QLinear,
+    acts: &QActs,
+    options: &Options,
+) -> Result<Verdict, Error> {
+    Cosim::new(config, sources, options)?.run(layer, acts, options, |_, _| {})
+}
+
+impl Cosim {
+    /// Builds both models.
+    ///
+    /// Verilog whose inner signals have other names (a flattened netlist) is compared at its ports alone.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] if Verilator or the compiler is missing or does not accept the Verilog.
+    pub fn new(config: &Config, sources: &Sources, options: &Options) -> Result<Self, Error> {
+        let design = engine_design(config)?;
+        let probes = engine_probes(config);
+        let files = match sources {
+            Sources::Generated => generate(config, &design)?,
+            Sources::Folder(folder) => read_sources(folder)?,
+            Sources::Given(files) => files.clone(),
+        };
+        let mut has_probes = true;
+        let mut bench = TestBench::new(&design, &probes, true);
+        let mut model = Model::build(&bench, &files, options.build_timeout);
+        let is_ours = matches!(sources, Sources::Generated);
+        if model.as_ref().is_err_and(Error::is_tool) && !is_ours {
+            has_probes = false;
+            bench = TestBench::new(&design, &probes, false);
+            model = Model::build(&bench, &files, options.build_timeout);
+        }
+        Ok(Self { config: config.clone(), design, probes, bench, has_probes, model: model? })
+    }
+
+    /// Whether the sums inside the Verilog can be read.
+    pub fn has_probes(&self) -> bool {
+        self.has_probes
+    }
+
+    /// Runs one layer in `step`, Verilator and golden and compares them.
+    ///
+    /// `progress` is told the result beats compared so far and their number.
+    ///
+    /// # Errors
+    /// [`Error::Sim`] for a layer that the engine cannot take, [`Error::Golden`] for one that is inconsistent,
+    /// [`Error::Tool`] if Verilator's process dies, [`Error::Io`]. A mismatch is not an error.
+    pub fn run(
+        &self,
+        layer: &QLinear,
+        acts: &QActs,
+        options: &Options,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<Verdict, Error> {
+        self.run_against(&Prepared::new(layer, acts)?, layer, acts, options, progress)
+    }
+
+    /// [`Self::run`] with golden values given.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn run_against(
+        &self,
+        golden: &Prepared,
+        layer: &QLinear,
+        acts: &QActs,
+        options: &Options,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<Verdict, Error> {
+        let program = lower(&self.config, layer, acts)?;
+        let frames = (&self.bench.inputs, &self.bench.outputs);
+        let (step_seed, rtl_seed) = options.random_start.unzip();
+        let random = step_seed.is_some();
+        let not_an_engine = || sim::Error::Invalid(spec::Problem::new("design", "?", "a tile engine", "build one"));
+        let mut checker =
+            Checker::new(&self.config, &program, golden, frames, self.has_probes, random).ok_or_else(not_an_engine)?;
+        let create = |path: &PathBuf| Wave::create(path, frames.0, frames.1);
+        let mut wave = options.vcd.as_ref().map(create).transpose()?;
+        let beats = program.results.beats() as u64;
+        let mut first: Option<Mismatch> = None;
+        let mut recent = Recent::default();
+        let mut cycles = 0;
+        let compare = |batch: &Batch, rtl: &[u64]| {
+            cycles = batch.first_cycle + batch.cycles as u64;
+            let found = compare_batch(&mut checker, wave.as_mut(), batch, rtl)?;
+            progress(checker.beats(), beats);
+            recent.keep(batch, rtl);
+            first = found;
+            Ok(first.is_none())
+        };
+        let start = ModelStart { random: rtl_seed, plusargs: options.plusargs.clone(), timeout: options.batch_timeout };
+        let produce = |sender| self.produce(&program, options.stall_seed, step_seed, sender);
+        let end = replay(&self.model, &start, produce, compare)?;
+        let first = first.or_else(|| self.unfinished(&checker, end, cycles));
+        if let Some(wave) = wave {
+            wave.finish()?;
+        }
+        let mut verdict = Verdict {
+            cycles,
+            cycles_checked: checker.cycles_checked,
+            golden_values_checked: checker.values_checked,
+            mismatches: u64::from(first.is_some()),
+            first: None,
+        };
+        if let Some(mut mismatch) = first {
+            mismatch.layer.clone_from(&layer.name);
+            mismatch.repeat.clone_from(&options.repeat);
+            if let Some(path) = &options.mismatch_vcd {
+                recent.write(mismatch.cycle, Wave::create(path, frames.0, frames.1)?)?;
+                mismatch.vcd = Some(path.display().to_string());
+            }
+            verdict.first = Some(mismatch);
+        }
+        Ok(verdict)
+    }
+
+    /// Runs `step` and sends its cycles; says how the run ended, or `None` if nobody wanted to know.
+    fn produce(
+        &self,
+        program: &EngineProgram,
+        stall_seed: Option<u64>,
+        step_seed: Option<u64>,
+        sender: SyncSender<Batch>,
+    ) -> Result<Option<End>, Error> {
+        let start = step_seed.map_or(Start::Zero, Start::Random);
+        let mut run = EngineRun::new(&self.config, &self.design, program, &self.probes, stall_seed, start)?;
+        let mut batch = Batch::starting(0);
+        loop {
+            let end = run.step();
+            let cycle = run.cycle();
+            batch.push(&cycle.inputs, &cycle.outputs);
+            if batch.is_full() || end.is_some() {
+                let next = Batch::starting(cycle.index + 1);
+                if sender.send(std::mem::replace(&mut batch, next)).is_err() {
+                    return Ok(None);
+                }
+            }
+            if end.is_some() {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// The mismatch of a run in which both models agreed but did not do what they should.
+    fn unfinished(&self, checker: &Checker, end: Option<End>, cycles: u64) -> Option<Mismatch> {
+        let point = match end {
+            Some(End::Done) => checker.missing()?,
+            Some(end) => end.to_string(),
+            None => return None,
+        };
+        Some(Mismatch {
+            cycle: after_reset(cycles.saturating_sub(1)),
+            point,
+            tile: checker.tile(),
+            ..Mismatch::default()
+        })
+    }
+}
+
+/// The Verilog of a design as the generator writes it.
+///
+/// # Errors
+/// [`Error::Hdl`].
+pub fn generate(config: &Config, design: &Design) -> Result<Vec<Source>, Error> {
+    let generator = concat!("systole ", env!("CARGO_PKG_VERSION")).to_string();
+    Ok(design.emit(&Header { generator, config_hash: config.hash() })?)
+}
+
+fn compare_batch(
+    checker: &mut Checker,
+    mut wave: Option<&mut Wave>,
+    batch: &Batch,
+    rtl: &[u64],
+) -> Result<Option<Mismatch>, Error> {
+    let mut found = None;
+    for pair in pairs(batch, rtl) {
+        if let Some(wave) = wave.as_deref_mut() {
+            wave.cycle(after_reset(pair.cycle), pair.inputs, pair.step, pair.rtl)?;
+        }
+        // With a wave file the rest of the batch is still wanted.
+        if found.is_none() {
+            found = checker.cycle(&pair);
+            if found.is_some() && wave.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The cycles of a batch, both models.
+fn pairs<'a>(batch: &'a Batch, rtl: &'a [u64]) -> impl Iterator<Item = Pair<'a>> {
+    let words = |frames: &[u64]| frames.len() / batch.cycles.max(1);
+    let (in_words, out_words) = (words(&batch.inputs), words(&batch.outputs));
+    (0..batch.cycles).map(move |i| Pair {
+        cycle: batch.first_cycle + i as u64,
+        inputs: &batch.inputs[i * in_words..(i + 1) * in_words],
+        step: &batch.outputs[i * out_words..(i + 1) * out_words],
+        rtl: &rtl[i * out_words..(i + 1) * out_words],
+    })
+}
+
+/// The last two batches, so that a window around any cycle of the last one can be shown.
+#[derive(Default)]
+struct Recent {
+    before: (Batch, Vec<u64>),
+    last: (Batch, Vec<u64>),
+}
+
+impl Recent {
+    fn keep(&mut self, batch: &Batch, rtl: &[u64]) {
+        std::mem::swap(&mut self.before, &mut self.last);
+        self.last.0.clone_from(batch);
+        self.last.1.clear();
+        self.last.1.extend_from_slice(rtl);
+    }
+
+    /// Writes the window around a cycle after reset.
+    fn write(&self, cycle: u64, mut wave: Wave) -> Result<(), Error> {
+        for (batch, rtl) in [&self.before, &self.last] {
+            for pair in pairs(batch, rtl) {
+                let index = after_reset(pair.cycle);
+                if index + WINDOW_CYCLES.0 >= cycle && index <= cycle + WINDOW_CYCLES.1 {
+                    wave.cycle(index, pair.inputs, pair.step, pair.rtl)?;
+                }
+            }
+        }
+        wave.finish()
+    }
+}

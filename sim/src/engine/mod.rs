@@ -1,0 +1,83 @@
+//! The tile engine in the step simulator, driven with lowered layers.
+
+pub mod bench;
+pub mod frame;
+pub mod run;
+pub mod stream;
+
+use hdl::rtl::module::Design;
+use spec::Config;
+use spec::qmodel::{QActs, QLinear, QRows};
+
+pub use bench::{Bench, Probe};
+pub use run::{Cycle, End, EngineRun, STALL_CAUSES, Start};
+
+use crate::error::Error;
+use crate::lower::lower;
+
+/// What a simulated layer took and gave.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulation {
+    /// Cycles from the first input beat taken to the last output beat.
+    pub cycles: u64,
+    /// Fewest cycles that any engine of this size could take.
+    pub roofline_cycles: u64,
+    /// `roofline_cycles / cycles`.
+    pub utilisation: f64,
+    /// Cycles by cause, in the order of [`STALL_CAUSES`]; they add up to `cycles`.
+    pub stalls: Vec<(&'static str, u64)>,
+    /// The results.
+    pub rows: QRows,
+}
+
+/// Options of [`simulate`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Seed of random stalls on both streams; none without.
+    pub stall_seed: Option<u64>,
+}
+
+/// Simulates one linear layer on the tile engine of `config`.
+///
+/// `progress` is told the result beats taken so far and their number, now and then.
+///
+/// # Errors
+/// Those of [`lower`]; [`Error::Stuck`] if the design stops; those of building the design.
+pub fn simulate(
+    config: &Config,
+    layer: &QLinear,
+    acts: &QActs,
+    options: Options,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<Simulation, Error> {
+    let program = lower(config, layer, acts)?;
+    let design = engine_design(config)?;
+    let mut run = EngineRun::new(config, &design, &program, &[], options.stall_seed, Start::Zero)?;
+    let beats = program.results.beats() as u64;
+    let end = loop {
+        if let Some(end) = run.step() {
+            break end;
+        }
+        if run.cycle().index % 4096 == 0 {
+            progress(run.results_taken(), beats);
+        }
+    };
+    let End::Done = end else { return Err(Error::Stuck { end, cycle: run.cycle().index }) };
+    progress(beats, beats);
+    let cycles = run.cycles();
+    Ok(Simulation {
+        cycles,
+        roofline_cycles: program.roofline_cycles,
+        utilisation: program.roofline_cycles as f64 / cycles as f64,
+        stalls: run.stalls(),
+        rows: run.into_rows(),
+    })
+}
+
+/// The tile engine of a Config as a design.
+///
+/// # Errors
+/// [`Error::Hdl`] if the description is inconsistent (a bug, not bad input).
+pub fn engine_design(config: &Config) -> Result<Design, Error> {
+    Ok(Design::new(hdl::unit::engine::engine(config)?))
+}
