@@ -105,7 +105,7 @@ pub fn run(design: &Design, folder: &Path, stimulus: &[u32]) -> Vec<u32> {
     let build = Command::tool(&tool::VERILATOR)
         .unwrap()
         .args(["--cc", "--exe", "--build", "--prefix", "Vdut", "-Wno-fatal", "--x-initial", "unique"])
-        .args(["-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_SLOW=-O0", "--top-module", &design.top.name])
+        .args(["-MAKEFLAGS", "OPT_FAST=-O0", "-MAKEFLAGS", "OPT_SLOW=-O0", "--top-module", &design.top.name])
         .args(&files)
         .arg("main.cpp")
         .cwd(folder)
