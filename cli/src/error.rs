@@ -99,6 +99,12 @@ impl From<sim::Error> for Error {
     }
 }
 
+impl From<cosim::Error> for Error {
+    fn from(error: cosim::Error) -> Self {
+        if error.is_tool() { Self::Tool(error.to_string()) } else { Self::Input(error.to_string()) }
+    }
+}
+
 impl From<tool::Error> for Error {
     fn from(error: tool::Error) -> Self {
         if error.is_tool() { Self::Tool(error.to_string()) } else { Self::Input(error.to_string()) }

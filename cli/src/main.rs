@@ -8,7 +8,10 @@ mod error;
 mod exit;
 mod generate;
 mod output;
+mod repeat;
 mod report;
+mod result;
+mod workload;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -32,9 +35,11 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  systole demo                                      a real model's layers through the generated hardware, checked
   systole doctor                                    which external programs are there
   systole new mine.toml --preset small              a configuration to edit
   systole generate --config mine.toml -o rtl        its Verilog
+  systole cosim --config mine.toml --gemm 20x64x48  the Verilog against simulator and golden model
 
 Exit codes: 0 match or done, 1 mismatch, 2 bad input, 3 an external program is missing or failed.";
 
@@ -45,6 +50,9 @@ enum Command {
     Generate(cmd::generate::Args),
     Quantize(cmd::quantize::Args),
     Eval(cmd::eval::Args),
+    Simulate(cmd::simulate::Args),
+    Cosim(cmd::cosim::Args),
+    Demo(cmd::demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +73,9 @@ fn main() -> ExitCode {
         Command::Generate(args) => cmd::generate::run(args, &output),
         Command::Quantize(args) => cmd::quantize::run(args, &output),
         Command::Eval(args) => cmd::eval::run(args, &output),
+        Command::Simulate(args) => cmd::simulate::run(args, &output),
+        Command::Cosim(args) => cmd::cosim::run(args, &output),
+        Command::Demo(args) => cmd::demo::run(args, &output),
     };
     let exit = match result {
         Ok(report) => output.report(&report),

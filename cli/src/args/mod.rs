@@ -4,6 +4,7 @@ pub mod hardware;
 pub mod numeric;
 mod set;
 pub mod unit;
+pub mod work;
 
 use clap::Args;
 

@@ -54,21 +54,47 @@ pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
         }));
     }
     bar.finish_and_clear();
+    let cache = cache();
+    if let Err(problem) = &cache {
+        problems.push(problem.clone());
+    }
     let is_ok = problems.is_empty();
     let install = format!("apt-get install -y {}", packages.join(" "));
     let mut text = format!("systole {}\n\n{}\n", env!("CARGO_PKG_VERSION"), table.render());
-    let brief = if is_ok {
-        "All external programs are there.".to_string()
-    } else {
-        format!("{}\n\nTo install what is missing, as root:\n  {install}", problems.join("\n"))
-    };
+    if let Ok(folder) = &cache {
+        text.push_str(&format!("\nModels built by Verilator are kept in {folder}.\n"));
+    }
+    let mut brief = if is_ok { "All external programs are there.".to_string() } else { problems.join("\n") };
+    if !packages.is_empty() {
+        brief.push_str(&format!("\n\nTo install what is missing, as root:\n  {install}"));
+    }
     text.push_str(&format!("\n{brief}\n"));
     let json = json!({
         "ok": is_ok,
         "version": env!("CARGO_PKG_VERSION"),
         "tools": list,
-        "install": if is_ok { None } else { Some(install) },
+        "install": if packages.is_empty() { None } else { Some(install) },
+        "cache": {"ok": cache.is_ok(), "folder": cache.as_ref().ok(), "problem": cache.as_ref().err()},
     });
     let brief = if is_ok { String::new() } else { brief };
     Ok(Report { text, brief, json, exit: if is_ok { Exit::Match } else { Exit::Tool } })
+}
+
+/// Bytes that are written to see whether the cache takes any.
+const PROBE_BYTES: usize = 1 << 20;
+
+/// The folder of built models, if it can be written.
+fn cache() -> Result<String, String> {
+    let folder = cosim::cache::folder().map_err(|e| e.to_string())?;
+    let probe = folder.join(format!("doctor-{}", std::process::id()));
+    let written = std::fs::create_dir_all(&folder)
+        .map_err(|e| e.to_string())
+        .and_then(|()| tool::write_atomic(&probe, &vec![0; PROBE_BYTES]).map_err(|e| e.to_string()));
+    // Whether it was there or not, it is gone.
+    let _ = std::fs::remove_file(&probe);
+    let folder = folder.display().to_string();
+    match written {
+        Ok(()) => Ok(folder),
+        Err(e) => Err(format!("{folder}: {e}; models built by Verilator are kept there; set SYSTOLE_CACHE to another")),
+    }
 }

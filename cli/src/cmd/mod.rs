@@ -1,7 +1,10 @@
 //! The subcommands, a file each.
 
+pub mod cosim;
+pub mod demo;
 pub mod doctor;
 pub mod eval;
 pub mod generate;
 pub mod new;
 pub mod quantize;
+pub mod simulate;

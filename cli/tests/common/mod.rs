@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The binary, in a folder.
 pub fn systole(folder: &Path) -> Command {
     let mut command = Command::cargo_bin("systole").unwrap();
-    command.current_dir(folder);
+    command.current_dir(folder).env("SYSTOLE_CACHE", concat!(env!("CARGO_TARGET_TMPDIR"), "/models"));
     command
 }
 

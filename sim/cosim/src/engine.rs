@@ -72,6 +72,15 @@ impl Default for Options {
     }
 }
 
+/// What the cycles of a layer were spent on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// Cycles from the first input beat taken to the last result beat.
+    pub cycles: u64,
+    /// These cycles by cause.
+    pub stalls: Vec<(&'static str, u64)>,
+}
+
 /// A tile engine, built for the step simulator and under Verilator.
 pub struct Cosim {
     config: Config,
@@ -155,8 +164,23 @@ impl Cosim {
         layer: &QLinear,
         acts: &QActs,
         options: &Options,
-        mut progress: impl FnMut(u64, u64),
+        progress: impl FnMut(u64, u64),
     ) -> Result<Verdict, Error> {
+        Ok(self.run_timed(golden, layer, acts, options, progress)?.0)
+    }
+
+    /// [`Self::run_against`], also with the cycles that the layer took, unless a mismatch stopped it.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`].
+    pub fn run_timed(
+        &self,
+        golden: &Prepared,
+        layer: &QLinear,
+        acts: &QActs,
+        options: &Options,
+        mut progress: impl FnMut(u64, u64),
+    ) -> Result<(Verdict, Option<Timing>), Error> {
         let program = lower(&self.config, layer, acts)?;
         let frames = (&self.bench.inputs, &self.bench.outputs);
         let (step_seed, rtl_seed) = options.random_start.unzip();
@@ -180,7 +204,7 @@ impl Cosim {
         };
         let start = ModelStart { random: rtl_seed, plusargs: options.plusargs.clone(), timeout: options.batch_timeout };
         let produce = |sender| self.produce(&program, options.stall_seed, step_seed, sender);
-        let end = replay(&self.model, &start, produce, compare)?;
+        let (end, timing) = replay(&self.model, &start, produce, compare)?.unzip();
         let first = first.or_else(|| self.unfinished(&checker, end, cycles));
         if let Some(wave) = wave {
             wave.finish()?;
@@ -201,7 +225,7 @@ impl Cosim {
             }
             verdict.first = Some(mismatch);
         }
-        Ok(verdict)
+        Ok((verdict, timing))
     }
 
     /// Runs `step` and sends its cycles; says how the run ended, or `None` if nobody wanted to know.
@@ -211,7 +235,7 @@ impl Cosim {
         stall_seed: Option<u64>,
         step_seed: Option<u64>,
         sender: SyncSender<Batch>,
-    ) -> Result<Option<End>, Error> {
+    ) -> Result<Option<(End, Timing)>, Error> {
         let start = step_seed.map_or(Start::Zero, Start::Random);
         let mut run = EngineRun::new(&self.config, &self.design, program, &self.probes, stall_seed, start)?;
         let mut batch = Batch::starting(0);
@@ -225,8 +249,8 @@ impl Cosim {
                     return Ok(None);
                 }
             }
-            if end.is_some() {
-                return Ok(end);
+            if let Some(end) = end {
+                return Ok(Some((end, Timing { cycles: run.cycles(), stalls: run.stalls() })));
             }
         }
     }

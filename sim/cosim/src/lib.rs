@@ -15,5 +15,5 @@ pub mod rtl;
 pub mod unit;
 pub mod wave;
 
-pub use engine::{Cosim, Options, Sources, cosim};
+pub use engine::{Cosim, Options, Sources, Timing, cosim};
 pub use error::Error;

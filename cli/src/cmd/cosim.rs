@@ -1,0 +1,112 @@
+//! `systole cosim`: the Verilog under Verilator against the step simulator in every cycle and golden in every value.
+
+use std::path::{Path, PathBuf};
+
+use cosim::{Cosim, Options, Sources};
+use golden::linear::Prepared;
+use serde_json::json;
+use sim::lower::engine::roofline_cycles;
+
+use crate::args::work::WorkArgs;
+use crate::error::Error;
+use crate::output::Output;
+use crate::repeat;
+use crate::report::{Report, grouped};
+use crate::result::{LayerResult, Telling, Totals, report};
+
+/// Wave file of the cycles around a mismatch.
+const MISMATCH_VCD: &str = "systole-mismatch.vcd";
+
+/// Run linear layers in the Verilog and compare every output in every cycle, and every value
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  systole cosim --preset small --gemm 20x64x48\n  \
+    systole cosim --config mine.toml --model fairy --prompt \"Once upon a time\" --stall-seed 7\n  \
+    systole cosim --preset small --model fairy --layer model.layers.1.mlp.down_proj --format pot4 --prompt \"A king\"\n  \
+    systole generate --preset small -o rtl && systole cosim --preset small --gemm 4x9x9 --rtl rtl\n\n\
+    Exit code 1 and a wave file around the cycle if anything differs.")]
+pub struct Args {
+    #[command(flatten)]
+    work: WorkArgs,
+    /// Take the Verilog from this folder, as it stands, instead of generating it
+    #[arg(long, value_name = "DIR")]
+    rtl: Option<PathBuf>,
+    /// Start registers and memories at random values, by this seed, each model at its own
+    #[arg(long, value_name = "SEED")]
+    random_start: Option<u64>,
+    /// Write the waves of the whole run, both models side by side
+    #[arg(long, value_name = "FILE")]
+    vcd: Option<PathBuf>,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// For input that cannot be used; a missing or failed tool.
+pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+    let workload = args.work.load(output)?;
+    if args.vcd.is_some() && workload.len() > 1 {
+        let cure = "name the layer with --layer, or leave --vcd away";
+        return Err(Error::input("--vcd", format!("{} layers", workload.len()), "one layer", cure));
+    }
+    let mut options = Options {
+        stall_seed: args.work.stall_seed,
+        // Both models shall start at different values.
+        random_start: args.random_start.map(|seed| (seed, seed.wrapping_add(1))),
+        vcd: args.vcd.clone(),
+        mismatch_vcd: mismatch_vcd(),
+        ..Options::default()
+    };
+    let sources = args.rtl.clone().map_or(Sources::Generated, Sources::Folder);
+    let mut layers = Vec::new();
+    let mut built = None;
+    for index in 0..workload.len() {
+        let label = workload.label(index);
+        let (layer, acts) = workload.get(index)?;
+        if built.is_none() {
+            // What the hardware cannot take is said before minutes of building.
+            sim::lower::lower(&workload.config, &layer, &acts)?;
+            let progress = output.spinner("building the Verilog with Verilator");
+            built = Some(Cosim::new(&workload.config, &sources, &options)?);
+            progress.finish_and_clear();
+        }
+        let Some(cosim) = &built else { unreachable!("it was just built") };
+        options.repeat = repeat::command(workload.layer(index));
+        let bar = output.bar(0, &label);
+        let mut result = LayerResult::new(label, &layer, workload.tokens());
+        result.roofline_cycles = roofline_cycles(&workload.config, &layer, workload.tokens());
+        let golden = Prepared::new(&layer, &acts)?;
+        let (verdict, timing) = cosim.run_timed(&golden, &layer, &acts, &options, |done, all| {
+            bar.set_length(all);
+            bar.set_position(done);
+        })?;
+        bar.finish_and_clear();
+        let matched = result.found(verdict, timing);
+        layers.push(result);
+        if !matched {
+            break;
+        }
+    }
+    if !built.as_ref().is_none_or(Cosim::has_probes) {
+        output.remark("the Verilog's inner signals have other names than ours: it was compared at its ports alone");
+    }
+    let passed = |l: &LayerResult| l.verdict.matched();
+    let head = json!({"config_hash": workload.config.hash(), "unit": "engine"});
+    Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
+}
+
+/// What a verdict says, in words.
+pub fn claim(totals: &Totals) -> String {
+    format!(
+        "every output of {} cycles equal in Verilog and step simulator, {} values equal golden's",
+        grouped(totals.verdict.cycles_checked),
+        grouped(totals.verdict.golden_values_checked)
+    )
+}
+
+/// A wave file here, or among the temporary files if this folder cannot be written.
+pub fn mismatch_vcd() -> Option<PathBuf> {
+    let here = Path::new(MISMATCH_VCD);
+    let folder = Path::new(".");
+    let is_writable = !folder.metadata().ok()?.permissions().readonly();
+    Some(if is_writable { here.to_path_buf() } else { std::env::temp_dir().join(MISMATCH_VCD) })
+}
