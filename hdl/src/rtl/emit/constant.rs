@@ -3,7 +3,7 @@
 use crate::rtl::bits::Bits;
 use crate::rtl::expr::{BinOp, Expr, Node};
 
-/// The constant an expression is, if it is one without any operator.
+/// The constant an expression is, if that shows without arithmetic.
 pub(super) fn constant(expr: &Expr) -> Option<Bits> {
     match expr.node() {
         Node::Const(bits) | Node::Named(bits, _) => Some(bits.clone()),
@@ -12,6 +12,7 @@ pub(super) fn constant(expr: &Expr) -> Option<Bits> {
             let parts: Option<Vec<Bits>> = parts.iter().map(constant).collect();
             Some(joined(&parts?))
         }
+        Node::Binary(op, a, b) => fixed_comparison(*op, a, b).map(|value| Bits::from_limbs(1, &[value.into()])),
         Node::Repeat(count, inner) => Some(joined(&vec![constant(inner)?; *count as usize])),
         Node::Extend(inner) => {
             let bits = constant(inner)?;
@@ -51,7 +52,7 @@ pub(super) fn as_u64(bits: &Bits) -> Option<u64> {
 }
 
 /// The result of a comparison with a bound of the type, of which linters would say that it never changes.
-pub(super) fn fixed_comparison(op: BinOp, a: &Expr, b: &Expr) -> Option<bool> {
+fn fixed_comparison(op: BinOp, a: &Expr, b: &Expr) -> Option<bool> {
     let ty = a.ty();
     let is = |bits: &Bits, top: bool, rest: bool| {
         (0..ty.width).all(|i| bits.bit(i) == if i + 1 == ty.width { top } else { rest })

@@ -4,7 +4,7 @@
 //! shielded by `$unsigned` inside another expression, for there an unsigned neighbour would change what they mean.
 
 use super::Writer;
-use super::constant::{as_u64, constant, fixed_comparison};
+use super::constant::{as_u64, constant};
 use super::form::{Form, Text};
 use super::literal::{literal, number, zeros};
 use crate::rtl::bits::Bits;
@@ -42,6 +42,9 @@ impl Writer<'_> {
             Node::Binary(BinOp::Shl | BinOp::Shr, a, amount) => self.shift(expr, a, amount),
             Node::Binary(op, a, b) => self.binary(*op, a, b),
             Node::Mux(c, a, b) => {
+                if let Some(c) = constant(c) {
+                    return self.root(if c.bit(0) { a } else { b });
+                }
                 let c = self.plain(c).tight();
                 let a = self.plain(a);
                 let a = if a.form == Form::Mux { a.tight() } else { a.text };
@@ -83,9 +86,6 @@ impl Writer<'_> {
 
     fn binary(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Text {
         let ty = a.ty();
-        if let Some(value) = fixed_comparison(op, a, b) {
-            return Text::atom(number(1, value.into()));
-        }
         let (a, b) = (self.plain(a), self.plain(b));
         let signed = |t: Text| format!("$signed({})", t.text);
         let one_bit = ty == Ty::bit();

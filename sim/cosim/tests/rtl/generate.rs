@@ -254,10 +254,15 @@ impl Generator {
         let index_width = 1 + self.below(most);
         let base = self.expr(Ty::u(ty.width << index_width), d.min(1));
         let base = self.wire(&base);
-        // Not a constant, of which linters would say that it reads a part only.
-        let index = self.expr(Ty::u(index_width), d);
-        let seed = self.leaf_signal();
-        let index = &index ^ &seed.repeat(index_width);
+        let low = self.leaf_signal();
+        let index = match index_width {
+            1 => low,
+            // The rest has a name, for Verilator computes what it can of an index before it looks for unused bits.
+            more => {
+                let rest = self.expr(Ty::u(more - 1), d);
+                Expr::concat(&[self.wire(&rest), low])
+            }
+        };
         let word = base.word(&index, ty.width);
         if ty.signed { word.as_signed() } else { word }
     }

@@ -105,7 +105,7 @@ pub fn run(design: &Design, folder: &Path, stimulus: &[u32]) -> Vec<u32> {
     let build = Command::tool(&tool::VERILATOR)
         .unwrap()
         .args(["--cc", "--exe", "--build", "--prefix", "Vdut", "-Wno-fatal", "--x-initial", "unique"])
-        .args(["-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_SLOW=-O0", "--top-module", &design.top.name])
+        .args(["-MAKEFLAGS", "OPT_FAST=-O0", "-MAKEFLAGS", "OPT_SLOW=-O0", "--top-module", &design.top.name])
         .args(&files)
         .arg("main.cpp")
         .cwd(folder)
@@ -117,8 +117,10 @@ pub fn run(design: &Design, folder: &Path, stimulus: &[u32]) -> Vec<u32> {
     bytes.chunks_exact(4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 
-/// Lints the design with Verilator, Icarus and yosys; none may say a word.
-pub fn lint(design: &Design, folder: &Path) {
+/// Lints the design with Verilator, Icarus and yosys; none may say a word. The files are kept if one does.
+pub fn lint(design: &Design) {
+    let kept = tempfile::tempdir().unwrap();
+    let folder = kept.path();
     let files = write_files(design, folder);
     let top = &design.top.name;
     let time = Duration::from_secs(600);
@@ -134,8 +136,12 @@ pub fn lint(design: &Design, folder: &Path) {
     let yosys = Command::tool(&tool::YOSYS).unwrap().args(["-q", "-p", &script]);
     for command in [verilator, icarus, yosys] {
         let line = command.line();
-        let output = command.cwd(folder).timeout(time).run().unwrap_or_else(|e| panic!("{line}: {e}"));
-        let said = output.stdout_text() + &output.stderr_text();
-        assert!(said.trim().is_empty(), "{line}: {said}");
+        let said = match command.cwd(folder).timeout(time).run() {
+            Ok(output) => output.stdout_text() + &output.stderr_text(),
+            Err(error) => error.to_string(),
+        };
+        if !said.trim().is_empty() {
+            panic!("{line} in {}: {said}", kept.keep().display());
+        }
     }
 }
