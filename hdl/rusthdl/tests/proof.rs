@@ -5,8 +5,8 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{config, verilog};
-use hdl::rtl::Module;
+use common::config;
+use hdl::rtl::{Design, Header, Module};
 use hdl::unit::{pe, ram};
 use hdl_rusthdl::equiv::{Equivalence, compare};
 use hdl_rusthdl::{Int8Pe, ReadHoldRam, ShiftPe};
@@ -30,6 +30,12 @@ fn pe_pairs(product_register: bool) -> Vec<(String, String)> {
 
 fn ram_pairs(words: u32) -> Vec<(String, String)> {
     (0..words).map(|word| (format!("mem[{word}]"), format!("memory.mem[{word}]"))).collect()
+}
+
+/// The Verilog of a module and of everything below it.
+fn verilog(module: &Arc<Module>) -> String {
+    let files = Design::new(module.clone()).emit(&Header::default()).unwrap();
+    files.into_iter().map(|(_, text)| text).collect()
 }
 
 fn generated(mut block: impl Block) -> String {

@@ -1,8 +1,5 @@
-//! Configurations whose cells are compared, and their Verilog.
+//! Configurations whose cells are compared.
 
-use std::sync::Arc;
-
-use hdl::rtl::{Design, Header, Module};
 use spec::{Config, Format, PeKind};
 
 /// The smallest preset with another PE.
@@ -14,10 +11,4 @@ pub fn config(kind: PeKind, format: Format, rows: u32, product_register: bool) -
     config.pe.product_register = product_register;
     config.validate().unwrap();
     config
-}
-
-/// The Verilog of a module and of everything below it.
-pub fn verilog(module: &Arc<Module>) -> String {
-    let files = Design::new(module.clone()).emit(&Header::default()).unwrap();
-    files.into_iter().map(|(_, text)| text).collect()
 }
