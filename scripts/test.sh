@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh              the default suites
 #   scripts/test.sh --full       also the exhaustive suites (tests marked #[ignore])
-#   scripts/test.sh --rusthdl    also crate hdl-rusthdl, which brings rust-hdl and its dependencies
+#   scripts/test.sh --rusthdl    also crate hdl-rusthdl and its example, which bring rust-hdl and its dependencies
 #
 # Everything runs even after a failure, so that one run shows all; the exit code is 1 if anything failed.
 set -euo pipefail
@@ -45,6 +45,10 @@ else
 fi
 if [ "$rusthdl" -eq 1 ]; then
     run hdl-rusthdl cargo test --locked --no-fail-fast --package hdl-rusthdl
+    run "hdl-rusthdl example" cargo run --locked --package hdl-rusthdl --example embed
+    if cargo clippy --version >/dev/null 2>&1; then
+        run "hdl-rusthdl lints" cargo clippy --locked --package hdl-rusthdl --all-targets -- -D warnings
+    fi
 fi
 if cargo fmt --version >/dev/null 2>&1; then
     run format cargo fmt --all --check
