@@ -333,4 +333,6 @@ impl Stepper {
 }
 
 #[cfg(test)]
+mod fuzz_tests;
+#[cfg(test)]
 mod tests;
