@@ -1,6 +1,8 @@
 //! Cycles per second of the step simulator: the arrays of the presets with new operands in every cycle, and the whole
 //! tile engine of `base`, idle inputs toggling. `cargo bench -p sim --bench step`.
 
+#![allow(missing_docs)] // criterion's macro makes a public function
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hdl::rtl::Design;
 use sim::step::{Port, Stepper};
@@ -51,7 +53,8 @@ fn bench(c: &mut Criterion) {
     let top = hdl::unit::engine::engine(&config("base")).unwrap_or_else(|e| panic!("{e}"));
     let design = Design::new(top);
     let mut s = Stepper::new(&design).unwrap_or_else(|e| panic!("{e}"));
-    let (Ok(reset), Ok(data), Ok(output)) = (s.input("rst_ni"), s.input("s_axis_tdata"), s.output("m_axis_tdata")) else {
+    let (Ok(reset), Ok(data), Ok(output)) = (s.input("rst_ni"), s.input("s_axis_tdata"), s.output("m_axis_tdata"))
+    else {
         return;
     };
     s.tick();

@@ -13,6 +13,8 @@ mod level;
 mod memory;
 mod random;
 mod template;
+mod toggle;
+pub mod vcd;
 mod wide;
 
 use hdl::rtl::module::SignalKind;
@@ -24,6 +26,7 @@ use exec::{Instr, State};
 use flatten::{Flat, Kind};
 use random::SplitMix;
 use template::{Ref, class};
+use toggle::Toggles;
 use wide::{Opd, Tables, limbs};
 
 /// A signal of a [`Stepper`].
@@ -44,6 +47,17 @@ impl Port {
     /// Limbs of 64 bits.
     pub fn limbs(self) -> usize {
         limbs(self.0.ty.width) as usize
+    }
+
+    /// Offset, width and sign as one number.
+    fn handle(self) -> u64 {
+        let Ty { width, signed } = self.0.ty;
+        u64::from(self.0.off) << 32 | u64::from(width) << 1 | u64::from(signed)
+    }
+
+    fn from_handle(handle: u64) -> Self {
+        let ty = Ty { width: (handle >> 1 & 0x7fff_ffff) as u32, signed: handle & 1 == 1 };
+        Self(Opd { class: class(ty.width), off: (handle >> 32) as u32, ty })
     }
 }
 
@@ -80,6 +94,7 @@ pub struct Stepper {
     /// Every register and memory output.
     states: Vec<Opd>,
     reset: Option<Opd>,
+    toggles: Option<Toggles>,
     dirty: bool,
     cycle: u64,
 }
@@ -112,6 +127,7 @@ impl Stepper {
             resets: edge.resets,
             states,
             reset,
+            toggles: None,
             dirty: true,
             cycle: 0,
             flat,
@@ -281,8 +297,38 @@ impl Stepper {
                 self.state.store(*opd, |k| limbs[k]);
             }
         }
+        if let Some(toggles) = &mut self.toggles {
+            toggles.update(&self.state);
+        }
         self.dirty = true;
         self.cycle += 1;
+    }
+
+    /// Starts to count the bits that flip in each register at each clock edge, from zero, or stops.
+    pub fn count_toggles(&mut self, on: bool) {
+        self.toggles = on.then(|| Toggles::new(&self.states, &self.state));
+    }
+
+    /// Path and bit flips of every register and memory output since [`Self::count_toggles`]; nothing, if it is off.
+    pub fn toggles(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        let registers = self.toggles.iter().flat_map(|_| self.of_kinds(&[SignalKind::Reg, SignalKind::MemOut]));
+        registers.map(|(path, port)| (path, self.toggles.as_ref().map_or(0, |t| t.of(port.0))))
+    }
+
+    /// Paths and ports of all registers.
+    pub fn registers(&self) -> impl Iterator<Item = (String, Port)> + '_ {
+        self.of_kinds(&[SignalKind::Reg])
+    }
+
+    fn of_kinds(&self, kinds: &'static [SignalKind]) -> impl Iterator<Item = (String, Port)> + '_ {
+        (0..self.flat.insts.len() as u32).flat_map(move |inst| {
+            let module = &self.flat.templates[self.flat.insts[inst as usize].template as usize].module;
+            let path = self.flat.inst_path(inst);
+            let wanted = module.signals.iter().enumerate().filter(|(_, s)| kinds.contains(&s.kind));
+            wanted.filter_map(move |(sig, signal)| {
+                Some((format!("{path}{}", signal.name), self.port(inst, Ref::Sig(sig as u32)).ok()?))
+            })
+        })
     }
 
     /// Clock edges so far.
@@ -312,6 +358,9 @@ impl Stepper {
                 let bits = hdl::rtl::Bits::from_limbs(mem.width, word);
                 word.copy_from_slice(bits.limbs());
             }
+        }
+        if let Some(toggles) = &mut self.toggles {
+            toggles.rebase(&self.state);
         }
         self.dirty = true;
     }

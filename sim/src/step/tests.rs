@@ -6,6 +6,7 @@ use hdl::rtl::module::Item;
 use hdl::rtl::{Bits, Design, Expr, ModuleBuilder, Ty, index_bits};
 
 use super::Stepper;
+use super::vcd::{WaveOptions, Waves};
 use crate::error::Error;
 
 fn stepper(builder: ModuleBuilder) -> Stepper {
@@ -265,5 +266,77 @@ fn random_starts_follow_the_seed() -> Result<(), Error> {
     assert_eq!(s.get(q), first);
     s.zero();
     assert_eq!(s.get(q), 0);
+    Ok(())
+}
+
+#[test]
+fn toggles_count_flipped_bits() -> Result<(), Error> {
+    for width in [9, 40, 70] {
+        let mut m = ModuleBuilder::new("t_toggle", "Two registers.");
+        let (d, e) = (m.input("d_i", Ty::s(width)), m.input("e_i", Ty::bit()));
+        let q = m.pipe("q_q", &d);
+        let held = m.pipe_if("held_q", &e, &q);
+        m.output_is("held_o", &held);
+        let mut s = stepper(m);
+        assert_eq!(s.toggles().count(), 0);
+        let (d, e) = (s.input("d_i")?, s.input("e_i")?);
+        s.count_toggles(true);
+        // -1 flips every bit, and no bit of a sign extension; then 5, which leaves two of them.
+        s.set_limbs(d, &[u64::MAX; 2]);
+        s.tick();
+        s.set(d, 5);
+        s.tick();
+        s.set(e, 1);
+        s.tick();
+        let counts: Vec<(String, u64)> = s.toggles().collect();
+        let wide = u64::from(width);
+        assert_eq!(counts, [("q_q".into(), 2 * wide - 2), ("held_q".into(), 2)]);
+        s.count_toggles(false);
+        assert_eq!(s.toggles().count(), 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn wave_files_read_back() -> Result<(), Error> {
+    let mut s = grid(2, 2, 70);
+    s.randomize(5);
+    let (west, en) = (s.input("west_i")?, s.input("en_i")?);
+    s.set(en, 1);
+    let options = WaveOptions { filter: vec!["u_cell[1][?].*_q".into(), "south_o".into()], cycles: 3..8 };
+    let path = std::env::temp_dir().join(format!("systole_wave_{}.vcd", std::process::id()));
+    let file = std::fs::File::create(&path).map_err(|e| Error::Wave(e.to_string()))?;
+    let mut waves = Waves::new(file, &[("left", &s), ("right", &s)], &options)?;
+    let watched = s.signal("u_cell[1][1].east_q")?;
+    let mut want = Vec::new();
+    for cycle in 0..10u64 {
+        s.set_limbs(west, &[cycle.wrapping_mul(0x1234_5678_9abc), cycle, cycle << 50]);
+        s.settle();
+        waves.sample(cycle, &[&s, &s])?;
+        let mut value = [0; 2];
+        s.get_limbs(watched, &mut value);
+        want.push(format!("{:06b}{:064b}", value[1], value[0]));
+        s.tick();
+    }
+    waves.finish(10)?;
+    let mut back = wellen::simple::read(&path).map_err(|e| Error::Wave(e.to_string()))?;
+    std::fs::remove_file(&path).map_err(|e| Error::Wave(e.to_string()))?;
+    let names: Vec<String> = back.hierarchy().iter_vars().map(|v| v.full_name(back.hierarchy())).collect();
+    for name in ["left.u_cell[1][0].east_q", "left.u_cell[1][1].east_q", "left.u_cell[1][1].south_o", "right.south_o"] {
+        assert!(names.iter().any(|n| n == name), "{name} of {names:?}");
+    }
+    assert!(!names.iter().any(|n| n.contains("west_i")));
+    let wanted = back.hierarchy().iter_vars().find(|v| v.full_name(back.hierarchy()) == "right.u_cell[1][1].east_q");
+    let Some(var) = wanted.map(|v| v.signal_ref()) else { panic!("{names:?}") };
+    back.load_signals(&[var]);
+    let times = back.time_table().to_vec();
+    assert_eq!((times.first(), times.last()), (Some(&3), Some(&10)));
+    let Some(signal) = back.get_signal(var) else { panic!("not loaded") };
+    for (i, time) in times.iter().enumerate().take(times.len() - 1) {
+        let Some(at) = signal.get_offset(i as u32) else { panic!("no value at {time}") };
+        let got = signal.get_value_at(&at, 0).to_bit_string().unwrap_or_default();
+        assert_eq!(got, want[*time as usize], "at {time}");
+    }
+    assert!(Waves::new(Vec::new(), &[("s", &s)], &WaveOptions { filter: vec!["nothing".into()], ..options }).is_err());
     Ok(())
 }
