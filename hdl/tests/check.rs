@@ -104,6 +104,11 @@ fn unused_signals() {
 }
 
 #[test]
+fn registers_that_never_change() {
+    fails(&["q: the register is never enabled"], |m, a| m.pipe_if("q", &Expr::u(1, 0), a));
+}
+
+#[test]
 fn latches_and_blocks_that_read_their_targets() {
     fails(&["w has no default before it is set in a branch"], |m, a| {
         let w = m.net("w", Ty::u(8));

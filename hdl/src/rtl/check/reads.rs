@@ -98,6 +98,9 @@ pub(super) fn check(module: &Module) -> Vec<String> {
                     problems.push(format!("memory {}: never read", memory.name));
                 }
             }
+            Item::Reg(reg) if reg.enable.as_ref().is_some_and(is_zero) => {
+                problems.push(format!("{}: the register is never enabled", module.signal(reg.sig).name));
+            }
             Item::AssignElem(array, index, _) if !reads.elements.contains(&(*array, *index)) => {
                 let name = &module.arrays[array.0 as usize].name;
                 problems.push(format!("{name}: element {index} is never read"));

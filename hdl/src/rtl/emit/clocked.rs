@@ -3,8 +3,10 @@
 use super::Writer;
 use super::literal::literal;
 use super::text::line;
-use crate::rtl::expr::{Expr, Node};
-use crate::rtl::module::{Memory, Reg};
+use crate::rtl::bits::Bits;
+use crate::rtl::expr::{Expr, Node, SigId};
+use crate::rtl::module::{Item, Memory, Reg};
+use crate::rtl::stmt::Stmt;
 use crate::rtl::ty::Ty;
 
 /// More lane enables than this are written as a loop.
@@ -20,7 +22,8 @@ impl Writer<'_> {
             line(&mut blocks, 4, "if (!rst_ni) begin");
             for reg in &control {
                 if let Some(reset) = &reg.reset {
-                    let (value, _) = literal(reset, self.module.signal(reg.sig).ty);
+                    let value = self.state_name(reg.sig, reset);
+                    let value = value.unwrap_or_else(|| literal(reset, self.module.signal(reg.sig).ty).0);
                     line(&mut blocks, 6, &format!("{} <= {value};", self.name(reg.sig)));
                 }
             }
@@ -39,6 +42,20 @@ impl Writer<'_> {
         }
         self.flush_declarations();
         self.out.push_str(&blocks);
+    }
+
+    /// The name of a state register's value, from the `case` over it.
+    fn state_name(&mut self, sig: SigId, value: &Bits) -> Option<String> {
+        let blocks = self.module.items.iter().filter_map(|item| match item {
+            Item::Comb(_, stmts) => Some(stmts),
+            _ => None,
+        });
+        let name = blocks.flat_map(|stmts| labels_of(stmts, sig)).find_map(|label| match label.node() {
+            Node::Named(bits, name) if bits == value => Some(name.clone()),
+            _ => None,
+        })?;
+        self.used_constants.insert(name.clone());
+        Some(name)
     }
 
     /// `q <= next;` for each, neighbours with the same enable under one `if`.
@@ -131,4 +148,13 @@ impl Writer<'_> {
             _ => self.hoist(expr),
         }
     }
+}
+
+/// Labels of the outermost `case` statements over a signal.
+fn labels_of(stmts: &[Stmt], sig: SigId) -> Vec<&Expr> {
+    let cases = stmts.iter().filter_map(|stmt| match stmt {
+        Stmt::Case(selector, arms, _) if matches!(selector.node(), Node::Sig(id, _) if *id == sig) => Some(arms),
+        _ => None,
+    });
+    cases.flatten().flat_map(|(labels, _)| labels).collect()
 }

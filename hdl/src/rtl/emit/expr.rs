@@ -47,8 +47,11 @@ impl Writer<'_> {
                 }
                 let c = self.plain(c).tight();
                 let a = self.plain(a);
-                let a = if a.form == Form::Mux { a.tight() } else { a.text };
-                let b = self.plain(b).text;
+                // A chain of alternatives stays flat unless the first one is a choice itself.
+                let flat = a.form != Form::Mux;
+                let a = if flat { a.text } else { a.tight() };
+                let b = self.plain(b);
+                let b = if flat { b.text } else { b.tight() };
                 Text::new(format!("{c} ? {a} : {b}"), Form::Mux)
             }
             Node::Slice(a, lsb) => Text::atom(self.named(a, *lsb, expr.width())),

@@ -39,33 +39,27 @@ pub(super) fn line(out: &mut String, indent: usize, text: &str) {
     out.push('\n');
 }
 
-/// The space at which to break: in the last two thirds of the room the one nested least, the last of those; if there
-/// is none, the last before the limit, or the first after it.
+/// The space at which to break: in the last two thirds of the room the one nested least, not beside `?` nor before `:`,
+/// the last of those; if there is none, the last before the limit, or the first after it.
 fn break_place(text: &str, room: usize) -> Option<usize> {
     let mut depth = 0;
     let mut best: Option<(usize, i32)> = None;
-    let mut first_after = None;
     for (i, c) in text.char_indices() {
         match c {
-            '(' | '{' | '[' => depth += 1,
-            ')' | '}' | ']' => depth -= 1,
-            ' ' if i > room => {
-                first_after = Some(i);
-                break;
-            }
+            '(' | '{' | '[' => depth += 2,
+            ')' | '}' | ']' => depth -= 2,
+            ' ' if i > room => return best.map(|(at, _)| at).or(Some(i)),
             ' ' if i > 0 => {
-                let better = match best {
-                    Some((at, d)) => depth <= d || at < room / 3,
-                    None => true,
-                };
-                if better {
-                    best = Some((i, depth));
+                let tight = text[..i].ends_with('?') || text[i + 1..].starts_with(['?', ':']);
+                let rank = depth + i32::from(tight);
+                if best.is_none_or(|(at, known)| rank <= known || at < room / 3) {
+                    best = Some((i, rank));
                 }
             }
             _ => {}
         }
     }
-    best.map(|(at, _)| at).or(first_after)
+    best.map(|(at, _)| at)
 }
 
 #[cfg(test)]

@@ -150,7 +150,7 @@ impl Generator {
     }
 
     /// A bit of some signal.
-    fn leaf_signal(&mut self) -> Expr {
+    pub fn leaf_signal(&mut self) -> Expr {
         let at = self.below(self.shown.len() as u32) as usize;
         let signal = self.shown[at].clone();
         let bit = self.below(signal.width());
@@ -309,7 +309,7 @@ impl Generator {
             let next = self.expr(q.ty(), self.size.depth);
             let reset = if q.ty().signed && q.width() < 100 { -1 } else { i128::from(self.below(2)) };
             let kind = self.below(4);
-            let enable = if kind % 2 == 1 { self.expr(Ty::bit(), 2) } else { Expr::u(1, 1) };
+            let enable = if kind % 2 == 1 { self.expr(Ty::bit(), 2) | &self.leaf_signal() } else { Expr::u(1, 1) };
             match kind {
                 0 => self.m.next(&q, &next),
                 1 => self.m.next_if(&q, &enable, &next),

@@ -126,7 +126,7 @@ impl Generator {
 
     /// A bit that is one most of the time.
     fn busy(&mut self) -> Expr {
-        self.expr(Ty::bit(), 1) | &self.expr(Ty::bit(), 1)
+        self.expr(Ty::bit(), 1) | &self.leaf_signal()
     }
 
     /// A vector taken apart into a net array, its elements used one by one and joined again in another order.
