@@ -1,6 +1,6 @@
 //! Sequential equivalence of two Verilog descriptions of one module, decided by yosys.
 //!
-//! Both descriptions stand side by side and get the same inputs. The claim is that their outputs, and the registers named
+//! Both descriptions stand side by side and get the same inputs. The claim is that their outputs, and the signals named
 //! as pairs, are equal in every cycle. yosys' `sat` proves it by induction over time:
 //!
 //! - base: it holds in the first cycles when all registers start at zero;
@@ -35,8 +35,8 @@ pub enum Equivalence {
 /// Compares our description of `module` with rust-hdl's.
 ///
 /// `ours` is the text of `module` and everything below it. `theirs` is what rust-hdl generated: its module `top` has the
-/// same ports, but its clock is called `clock`. `pairs` are registers, ours and theirs, by their hierarchical names with
-/// `.` between instances. yosys may take `timeout`.
+/// same ports, but its clock is called `clock`. `pairs` are registers or wires, ours and theirs, by their hierarchical
+/// names with `.` between instances. yosys may take `timeout`.
 ///
 /// # Errors
 /// [`Error::Tool`] if yosys is missing, fails (a text that it cannot read, a name that is not there) or takes too long.
