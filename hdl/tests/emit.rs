@@ -102,3 +102,64 @@ fn emitted_text_is_as_reviewed() {
     }
     assert_eq!(files, Design::new(buffer()).emit(&header).unwrap(), "the same bytes twice");
 }
+
+/// The body that `describe` gives, without declarations of ports.
+fn body(describe: impl FnOnce(&mut ModuleBuilder, &Expr, &Expr)) -> String {
+    let mut m = ModuleBuilder::new("unit", "A module for tests.");
+    let a = m.input("a_i", Ty::s(8));
+    let b = m.input("b_i", Ty::u(8));
+    describe(&mut m, &a, &b);
+    hdl::rtl::emit::emit(&*m.build().unwrap(), &Header::default()).unwrap()
+}
+
+#[track_caller]
+fn says(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+}
+
+#[test]
+fn signs_are_spelled_out_and_shielded() {
+    let text = body(|m, a, b| {
+        m.output_is("alone_o", &a.shr(b));
+        m.output_is("beside_o", &(a.shr(b) ^ b.as_signed()));
+        m.output_is("less_o", &a.lt(&b.as_signed()));
+        m.output_is("wide_o", &(a + &b.as_signed()).extend(12));
+    });
+    says(&text, &["assign alone_o = $signed(a_i) >>> b_i;", "= $unsigned($signed(a_i) >>> b_i) ^ b_i;"]);
+    says(&text, &["$signed(a_i) < $signed(b_i)"]);
+    says(&text, &["wire [7:0] wide_o_x0 = a_i + b_i;", "assign wide_o = {{4{wide_o_x0[7]}}, wide_o_x0};"]);
+}
+
+#[test]
+fn amounts_too_wide_for_the_tools_are_tested_apart() {
+    let text = body(|m, a, b| {
+        let amount = m.wire("amount", &Expr::concat(&[b.repeat(4), b.clone()]));
+        m.output_is("y_o", &a.as_unsigned().shl(&amount));
+    });
+    says(&text, &["assign y_o = (|amount[39:4]) ? 8'd0 : a_i << amount[3:0];"]);
+}
+
+#[test]
+fn chains_through_one_array_are_marked_for_verilator() {
+    let chain = |registered: bool| {
+        body(|m, a, b| {
+            let p = m.nets("p", Ty::u(8), 2);
+            m.assign(&p.at(0), &(b ^ &a.as_unsigned()));
+            let next = if registered { m.pipe("next_q", &!p.at(0)) } else { !p.at(0) };
+            m.assign(&p.at(1), &next);
+            m.output_is("y_o", &p.at(1));
+        })
+    };
+    says(&chain(false), &["wire [7:0] p [0:1] /* verilator split_var */;"]);
+    says(&chain(true), &["wire [7:0] p [0:1];"]);
+}
+
+#[test]
+fn leftovers_are_gathered() {
+    let text = body(|m, a, b| {
+        m.output_is("y_o", &Expr::concat(&[a.slice(7, 6), b.bit(0), a.bit(3)]));
+    });
+    says(&text, &["wire unused_ok = &{1'b0, a_i[2:0], a_i[5:4], b_i[7:1]};"]);
+}

@@ -136,13 +136,14 @@ impl Writer<'_> {
             return shifted(value, left, arithmetic, &by);
         }
         // An amount too wide for the tools: its high bits shift everything out.
-        let name = self.hoist(amount);
         let low = bits_for(width.into());
+        let high_bits = self.named(amount, low, amount.width() - low);
+        let low_bits = self.named(amount, 0, low);
         let fill = if arithmetic { self.sign_fill(a, width) } else { zeros(width) };
         let value = self.plain(a);
-        let inner = shifted(value, left, arithmetic, &format!("{name}[{}:0]", low - 1));
+        let inner = shifted(value, left, arithmetic, &low_bits);
         let inner = if inner.signed { format!("$unsigned({})", inner.text) } else { inner.text };
-        Text::new(format!("(|{name}[{}:{low}]) ? {fill} : {inner}", amount.width() - 1), Form::Mux)
+        Text::new(format!("(|{high_bits}) ? {fill} : {inner}"), Form::Mux)
     }
 
     fn word(&mut self, a: &Expr, index: &Expr, width: u32) -> Text {
