@@ -123,6 +123,22 @@ fn verilog_simulator_and_golden_agree_also_with_stalls_random_starts_and_waves()
 }
 
 #[test]
+fn waves_that_cannot_be_written_are_refused_and_leave_nothing() {
+    let folder = tempdir().unwrap();
+    for file in ["/dev/full", "no/such/w.vcd", "."] {
+        let args = ["cosim", "--preset", "tiny", "--gemm", "6x11x10", "--vcd", file];
+        let (code, stdout, stderr) = run(folder.path(), &args);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{file}");
+        assert!(stderr.contains(file), "{file}: {stderr}");
+    }
+    assert!(!std::path::Path::new("/dev/full").metadata().unwrap().is_file());
+    assert!(files(folder.path()).is_empty());
+    let args = ["cosim", "--preset", "tiny", "--model", "fairy", "--prompt", "A king", "--vcd", "w.vcd"];
+    let (code, _, stderr) = run(folder.path(), &args);
+    assert_eq!((code, stderr.contains("--layer")), (2, true), "{stderr}");
+}
+
+#[test]
 fn verilog_from_a_folder_is_compared_as_it_stands() {
     let folder = tempdir().unwrap();
     run(folder.path(), &["generate", "--preset", "tiny", "-o", "rtl"]);

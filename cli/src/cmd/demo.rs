@@ -37,11 +37,11 @@ const LAYER: &str = "model.layers.1.mlp.down_proj";
     value with the integer model. Exit code 1 if anything differs.")]
 pub struct Args {}
 
-/// Layers that share a hardware and a numeric format.
+/// Work that one hardware does.
 struct Group {
-    workload: Workload,
-    /// Place of its first layer in the table.
-    first: usize,
+    config: Config,
+    /// Layers of one numeric format, and the place of their first in the table.
+    parts: Vec<(Workload, usize)>,
 }
 
 /// Runs the command.
@@ -50,7 +50,7 @@ struct Group {
 /// For a missing or failed tool.
 pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
     let groups = groups(output)?;
-    let wanted: usize = groups.iter().map(|group| group.workload.len()).sum();
+    let wanted: usize = groups.iter().flat_map(|group| &group.parts).map(|(workload, _)| workload.len()).sum();
     let bar = output.bar(wanted as u64, "building with Verilator");
     let queue = Mutex::new(groups.iter());
     let done = Mutex::new((0..wanted).map(|_| None).collect::<Vec<Option<LayerResult>>>());
@@ -75,15 +75,15 @@ pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
     let head = json!({"model": shipped::NAME, "preset": PRESET, "prompt": PROMPT});
     let passed = |l: &LayerResult| l.verdict.matched();
     let mut report = report(&layers, &Telling { passed: &passed, wanted, claim: &claim, head });
-    let tokens = groups.first().map_or(0, |group| group.workload.tokens());
+    let tokens = layers.first().map_or(0, |layer| layer.shape.0);
     report.text =
         format!("Model `{}`, preset `{PRESET}`, {tokens} tokens: \"{PROMPT}\"\n\n{}", shipped::NAME, report.text);
     Ok(report)
 }
 
-/// All layers in one format, and one layer in each other format.
+/// All layers in one format, and one layer in each other format, by the hardware that they need.
 fn groups(output: &Output) -> Result<Vec<Group>, Error> {
-    let mut groups = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     let mut first = 0;
     for format in [FORMAT].into_iter().chain(Format::ALL.into_iter().filter(|&f| f != FORMAT)) {
         let layer = (format != FORMAT).then_some(LAYER);
@@ -96,7 +96,10 @@ fn groups(output: &Output) -> Result<Vec<Group>, Error> {
         let numeric = Numeric { format: Some(format), ..Numeric::default() };
         let workload = workload::model(config, numeric, shipped::NAME, layer, (PROMPT, None), output)?;
         let len = workload.len();
-        groups.push(Group { workload, first });
+        match groups.iter_mut().find(|group| group.config == workload.config) {
+            Some(group) => group.parts.push((workload, first)),
+            None => groups.push(Group { config: workload.config.clone(), parts: vec![(workload, first)] }),
+        }
         first += len;
     }
     Ok(groups)
@@ -104,28 +107,36 @@ fn groups(output: &Output) -> Result<Vec<Group>, Error> {
 
 /// Builds a hardware and runs its layers, up to the first that does not match.
 fn run_group(group: &Group, bar: &ProgressBar, store: &dyn Fn(usize, LayerResult)) -> Result<(), Error> {
-    let workload = &group.workload;
-    let mut options = Options { mismatch_vcd: mismatch_vcd(), ..Options::default() };
-    let cosim = Cosim::new(&workload.config, &Sources::Generated, &options)?;
-    for index in 0..workload.len() {
-        let (layer, acts) = workload.get(index)?;
-        let (label, format) = (workload.label(index), layer.format.name());
-        bar.set_message(format!("{format} {}", label.trim_start_matches("model.")));
-        options.repeat = format!(
-            "systole cosim --preset {PRESET} --model {} --layer {label} --format {format} --prompt {}",
-            shipped::NAME,
-            quoted(PROMPT)
-        );
-        let mut result = LayerResult::new(label, &layer, workload.tokens());
-        result.roofline_cycles = roofline_cycles(&workload.config, &layer, workload.tokens());
-        let golden = Prepared::new(&layer, &acts)?;
-        let (verdict, timing) = cosim.run_timed(&golden, &layer, &acts, &options, |_, _| {})?;
-        bar.inc(1);
-        let matched = result.found(verdict, timing);
-        store(group.first + index, result);
-        if !matched {
-            break;
+    let cosim = Cosim::new(&group.config, &Sources::Generated, &Options::default())?;
+    for (workload, first) in &group.parts {
+        for index in 0..workload.len() {
+            let result = run_layer(&cosim, workload, index, bar)?;
+            bar.inc(1);
+            let matched = result.verdict.matched();
+            store(first + index, result);
+            if !matched {
+                return Ok(());
+            }
         }
     }
     Ok(())
+}
+
+/// Runs one layer in Verilog and step simulator.
+fn run_layer(cosim: &Cosim, workload: &Workload, index: usize, bar: &ProgressBar) -> Result<LayerResult, Error> {
+    let (layer, acts) = workload.get(index)?;
+    let (label, format) = (workload.label(index), layer.format.name());
+    bar.set_message(format!("{format} {}", label.trim_start_matches("model.")));
+    let repeat = format!(
+        "systole cosim --preset {PRESET} --model {} --layer {label} --format {format} --prompt {}",
+        shipped::NAME,
+        quoted(PROMPT)
+    );
+    let options = Options { mismatch_vcd: mismatch_vcd(), repeat, ..Options::default() };
+    let mut result = LayerResult::new(label, &layer, workload.tokens());
+    result.roofline_cycles = roofline_cycles(&workload.config, &layer, workload.tokens());
+    let golden = Prepared::new(&layer, &acts)?;
+    let (verdict, timing) = cosim.run_timed(&golden, &layer, &acts, &options, |_, _| {})?;
+    result.found(verdict, timing);
+    Ok(result)
 }

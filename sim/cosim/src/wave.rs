@@ -15,7 +15,8 @@ const CYCLE_NS: u64 = 10;
 /// A wave file that is being written; it gets its name when it is complete.
 pub struct Wave {
     writer: vcd::Writer<BufWriter<File>>,
-    temporary: PathBuf,
+    /// What is written until then; none if the path is a device or a pipe, which renaming would replace.
+    temporary: Option<PathBuf>,
     path: PathBuf,
     clock: IdCode,
     differs: IdCode,
@@ -39,8 +40,9 @@ impl Wave {
     pub fn create(path: &Path, inputs: &Frame, outputs: &Frame) -> Result<Self, Error> {
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{}.part", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let file = File::create(&temporary).map_err(Error::io("write", &temporary))?;
+        let is_special = path.metadata().is_ok_and(|data| !data.is_file());
+        let temporary = (!is_special).then(|| path.with_file_name(name));
+        let file = File::create(temporary.as_deref().unwrap_or(path)).map_err(Error::io("write", path))?;
         let writer = vcd::Writer::new(BufWriter::new(file));
         let (clock, differs) = (IdCode::FIRST, IdCode::FIRST);
         let mut wave = Self { writer, temporary, path: path.to_path_buf(), clock, differs, signals: Vec::new() };
@@ -111,16 +113,18 @@ impl Wave {
     /// [`Error::Io`].
     pub fn finish(mut self) -> Result<(), Error> {
         let body = self.writer.writer();
-        let written = body.flush().and_then(|()| body.get_ref().sync_all());
-        written.map_err(Error::io("write", &self.path))?;
-        std::fs::rename(&self.temporary, &self.path).map_err(Error::io("write", &self.path))
+        let written = body.flush().and_then(|()| match &self.temporary {
+            Some(temporary) => body.get_ref().sync_all().and_then(|()| std::fs::rename(temporary, &self.path)),
+            None => Ok(()),
+        });
+        written.map_err(Error::io("write", &self.path))
     }
 }
 
 impl Drop for Wave {
     fn drop(&mut self) {
         // Nothing to remove once the file has its name; otherwise what led here matters more.
-        let _ = std::fs::remove_file(&self.temporary);
+        let _ = self.temporary.as_ref().map(std::fs::remove_file);
     }
 }
 
