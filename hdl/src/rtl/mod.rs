@@ -7,9 +7,12 @@
 pub mod bits;
 pub mod builder;
 pub mod check;
+pub mod connect;
 pub mod emit;
 pub mod expr;
 pub mod module;
+mod ops;
+mod parts;
 pub mod stmt;
 pub mod ty;
 

@@ -9,7 +9,7 @@ use super::ram::{addr_bits, ram};
 use super::requant_plan::Plan;
 use super::{acc_banks, chunk_queue, decode, double_ram, matmul, module_name, requant, unpack, weight_fifo};
 use crate::error::Error;
-use crate::rtl::builder::Outputs;
+use crate::rtl::connect::Outputs;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// `<prefix>_engine`: linear layers, usable alone; see [`spec::stream`] for what travels on its streams.

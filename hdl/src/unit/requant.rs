@@ -17,7 +17,7 @@ use super::requant_sequencer::{address_bits, requant_sequencer};
 use super::row_scale;
 use super::row_stats::BIAS_CYCLES;
 use crate::error::Error;
-use crate::rtl::builder::Outputs;
+use crate::rtl::connect::Outputs;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// `<prefix>_requant`: reads a chunk's accumulators and gives its codes, row by row, each row with its scale.

@@ -11,7 +11,7 @@ use super::requant_plan::{ALIGNED_BITS, Plan, RANGE_BITS, choose};
 use super::row_scale::row_scale;
 use super::row_stats::{BIAS_CYCLES, RANGE_CYCLES, row_stats};
 use crate::error::Error;
-use crate::rtl::builder::Outputs;
+use crate::rtl::connect::Outputs;
 use crate::rtl::module::Conn;
 use crate::rtl::{Expr, ModuleBuilder, Ty, index_bits};
 

@@ -2,7 +2,7 @@
 
 use super::requant_plan::Plan;
 use super::row_stats::BIAS_CYCLES;
-use crate::rtl::builder::Outputs;
+use crate::rtl::connect::Outputs;
 use crate::rtl::{Expr, ModuleBuilder, Ty};
 
 /// A signal of stage 0 and its copies in later stages: one shift register.
