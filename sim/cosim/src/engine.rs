@@ -7,7 +7,7 @@ use std::time::Duration;
 use golden::linear::Prepared;
 use hdl::rtl::emit::Header;
 use hdl::rtl::module::Design;
-use sim::engine::{End, EngineRun, Probe, Start, engine_design};
+use sim::engine::{End, EngineRun, Probe, RunOptions, Start, engine_design};
 use sim::lower::{EngineProgram, lower};
 use spec::Config;
 use spec::qmodel::{QActs, QLinear};
@@ -132,6 +132,11 @@ impl Cosim {
         Ok(Self { config: config.clone(), design, probes, bench, has_probes, model: model? })
     }
 
+    /// The Config.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Whether the sums inside the Verilog can be read.
     pub fn has_probes(&self) -> bool {
         self.has_probes
@@ -237,7 +242,8 @@ impl Cosim {
         sender: SyncSender<Batch>,
     ) -> Result<Option<(End, Timing)>, Error> {
         let start = step_seed.map_or(Start::Zero, Start::Random);
-        let mut run = EngineRun::new(&self.config, &self.design, program, &self.probes, stall_seed, start)?;
+        let options = RunOptions { stall_seed, start, refusals: true };
+        let mut run = EngineRun::new(&self.config, &self.design, program, &self.probes, options)?;
         let mut batch = Batch::starting(0);
         loop {
             let end = run.step();

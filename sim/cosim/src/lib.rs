@@ -12,6 +12,7 @@ pub mod locate;
 pub mod probes;
 pub mod replay;
 pub mod rtl;
+pub mod stress;
 pub mod unit;
 pub mod wave;
 

@@ -1,6 +1,7 @@
 //! The tile engine in the step simulator, driven with lowered layers.
 
 pub mod bench;
+pub mod epilogue;
 pub mod frame;
 pub mod run;
 pub mod stream;
@@ -10,7 +11,7 @@ use spec::Config;
 use spec::qmodel::{QActs, QLinear, QRows};
 
 pub use bench::{Bench, Probe};
-pub use run::{Cycle, End, EngineRun, STALL_CAUSES, Start};
+pub use run::{Cycle, End, EngineRun, RunOptions, STALL_CAUSES, Start};
 
 use crate::error::Error;
 use crate::lower::lower;
@@ -52,7 +53,8 @@ pub fn simulate(
 ) -> Result<Simulation, Error> {
     let program = lower(config, layer, acts)?;
     let design = engine_design(config)?;
-    let mut run = EngineRun::new(config, &design, &program, &[], options.stall_seed, Start::Zero)?;
+    let run_options = RunOptions { stall_seed: options.stall_seed, start: Start::Zero, refusals: false };
+    let mut run = EngineRun::new(config, &design, &program, &[], run_options)?;
     let beats = program.results.beats() as u64;
     let end = loop {
         if let Some(end) = run.step() {

@@ -7,6 +7,7 @@ use spec::Config;
 use spec::qmodel::QRows;
 
 use super::bench::{Bench, Probe, RESET};
+use super::epilogue::Epilogue;
 use super::frame::Field;
 use super::stream::{MAX_STALL_CYCLES, Sink, Source, Stalls};
 use crate::error::Error;
@@ -26,6 +27,17 @@ pub enum Start {
     Zero,
     /// Random, from a seed.
     Random(u64),
+}
+
+/// How a run is made.
+#[derive(Clone, Copy, Debug)]
+pub struct RunOptions {
+    /// Seed of random stalls on both streams; none without.
+    pub stall_seed: Option<u64>,
+    /// Registers and memories at power-up.
+    pub start: Start,
+    /// Whether commands that the engine must refuse, and a reset after each, follow the results.
+    pub refusals: bool,
 }
 
 /// How a run ended.
@@ -116,6 +128,9 @@ pub struct EngineRun<'a> {
     counts: [u64; STALL_CAUSES.len()],
     counts_at_last_result: [u64; STALL_CAUSES.len()],
     rows: QRows,
+    refusals: bool,
+    epilogue: Option<Epilogue>,
+    data_bits: u32,
 }
 
 impl<'a> EngineRun<'a> {
@@ -128,9 +143,9 @@ impl<'a> EngineRun<'a> {
         design: &Design,
         program: &'a EngineProgram,
         probes: &[Probe],
-        stall_seed: Option<u64>,
-        start: Start,
+        options: RunOptions,
     ) -> Result<Self, Error> {
+        let RunOptions { stall_seed, start, refusals } = options;
         let mut bench = Bench::new(design, probes)?;
         match start {
             Start::Zero => bench.stepper.zero(),
@@ -141,7 +156,6 @@ impl<'a> EngineRun<'a> {
         // cycles, and a receiver may stall.
         let (_, _, n) = program.shape;
         let most_quiet_cycles = 4096 + 16 * n as u64 + 2 * u64::from(MAX_STALL_CYCLES);
-        debug_assert!(config.requant.quotient_bits >= 1);
         Ok(Self {
             fields: Fields::new(&bench)?,
             source: Source::new(beats, Stalls::new(stall_seed, 0)),
@@ -157,6 +171,9 @@ impl<'a> EngineRun<'a> {
             counts: [0; STALL_CAUSES.len()],
             counts_at_last_result: [0; STALL_CAUSES.len()],
             rows: program.results.empty_rows(),
+            refusals,
+            epilogue: None,
+            data_bits: config.bus.data_bits,
             bench,
             program,
         })
@@ -164,6 +181,9 @@ impl<'a> EngineRun<'a> {
 
     /// Simulates one cycle; says how the run ended once it has.
     pub fn step(&mut self) -> Option<End> {
+        if self.epilogue.is_some() {
+            return self.refuse();
+        }
         let fields = &self.fields;
         let is_reset = self.next_index < RESET_CYCLES;
         let offer = if is_reset { None } else { self.source.offer() };
@@ -188,6 +208,28 @@ impl<'a> EngineRun<'a> {
             return None;
         }
         self.account(offer.is_some())
+    }
+
+    /// One cycle of the epilogue.
+    fn refuse(&mut self) -> Option<End> {
+        let epilogue = self.epilogue.as_mut()?;
+        let fields = &self.fields;
+        let inputs = &mut self.cycle.inputs;
+        inputs.fill(0);
+        fields.reset.put(inputs, &[u64::from(!epilogue.is_reset())]);
+        fields.out_ready.put(inputs, &[1]);
+        let offer = epilogue.offer();
+        if let Some(beat) = offer {
+            fields.in_valid.put(inputs, &[1]);
+            fields.in_data.put(inputs, beat);
+        }
+        let offered = offer.is_some();
+        self.bench.cycle(&self.cycle.inputs, &mut self.cycle.outputs);
+        self.cycle.index = self.next_index;
+        self.next_index += 1;
+        let outputs = &self.cycle.outputs;
+        let is_high = |field: &Field| field.get(outputs) == 1;
+        epilogue.advance(offered && is_high(&fields.in_ready), is_high(&fields.error), is_high(&fields.idle))
     }
 
     /// Everything that follows from the outputs of this cycle.
@@ -219,7 +261,13 @@ impl<'a> EngineRun<'a> {
                 let idle = fields.idle.get(outputs) == 1;
                 let leftover = !self.source.is_done() || !idle;
                 let wrong = || End::Wrong(format!("all results came, but idle_o = {idle}, {}", self.position()));
-                return Some(if leftover { wrong() } else { End::Done });
+                if leftover {
+                    return Some(wrong());
+                }
+                if !self.refusals {
+                    return Some(End::Done);
+                }
+                self.epilogue = Some(Epilogue::new(self.data_bits));
             }
             return None;
         }
