@@ -109,7 +109,7 @@ fn body(describe: impl FnOnce(&mut ModuleBuilder, &Expr, &Expr)) -> String {
     let a = m.input("a_i", Ty::s(8));
     let b = m.input("b_i", Ty::u(8));
     describe(&mut m, &a, &b);
-    hdl::rtl::emit::emit(&*m.build().unwrap(), &Header::default()).unwrap()
+    hdl::rtl::emit::emit(&m.build().unwrap(), &Header::default()).unwrap()
 }
 
 #[track_caller]
