@@ -144,7 +144,8 @@ impl Writer<'_> {
     /// The name of a signal, or of a wire made for the expression.
     fn named_operand(&mut self, expr: &Expr) -> String {
         match expr.node() {
-            Node::Sig(..) | Node::Elem(..) => self.named(expr, 0, expr.width()),
+            Node::Sig(..) => self.named(expr, 0, expr.width()),
+            // Array elements too: a part chosen by a variable keeps tools from telling elements apart.
             _ => self.hoist(expr),
         }
     }

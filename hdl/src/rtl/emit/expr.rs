@@ -150,7 +150,11 @@ impl Writer<'_> {
         if let Some(value) = constant(index).and_then(|bits| as_u64(&bits)) {
             return Text::atom(self.named(a, value as u32 * width, width));
         }
-        let base = self.named(a, 0, a.width());
+        // An array element gets a name: a part chosen by a variable keeps tools from telling elements apart.
+        let base = match a.node() {
+            Node::Elem(..) => self.hoist(a),
+            _ => self.named(a, 0, a.width()),
+        };
         if width == 1 {
             let index = self.plain(index).text;
             return Text::atom(format!("{base}[{index}]"));
