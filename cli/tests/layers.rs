@@ -30,6 +30,29 @@ fn a_simulation_accounts_for_every_cycle_and_is_the_same_each_time() {
 }
 
 #[test]
+fn waves_of_a_simulation_show_every_register_or_those_asked_for() {
+    let folder = tempdir().unwrap();
+    let waves = |more: &[&str]| {
+        let args = ["simulate", "--preset", "tiny", "--gemm", "6x11x10", "--vcd", "w.vcd"];
+        let (code, _) = json(folder.path(), &[&args[..], more].concat());
+        (code, fs::read_to_string(folder.path().join("w.vcd")).unwrap_or_default())
+    };
+    let (code, all) = waves(&["--random-start", "3"]);
+    assert_eq!(code, 0);
+    for part in ["u_matmul", "_pe[1][2]", "weight_q", "s_axis_tdata", "$enddefinitions"] {
+        assert!(all.contains(part), "{part}");
+    }
+    let (_, some) = waves(&["--signal", "u_matmul", "--cycles", "20..60"]);
+    assert!(some.len() < all.len() / 4 && some.contains("weight_q") && !some.contains("s_axis_tdata"));
+    assert!(some.contains("\n#20\n") && !some.contains("\n#61\n"));
+    fs::remove_file(folder.path().join("w.vcd")).unwrap();
+    for more in [&["--signal", "nonsense"][..], &["--cycles", "9..3"], &["--requant", "none"]] {
+        assert_eq!(waves(more), (2, String::new()), "{more:?}");
+    }
+    assert!(files(folder.path()).is_empty());
+}
+
+#[test]
 fn a_long_product_keeps_the_array_busy() {
     let folder = tempdir().unwrap();
     let (code, value) = json(folder.path(), &["simulate", "--preset", "base", "--gemm", "512x576x576"]);

@@ -43,6 +43,9 @@ pub struct WorkArgs {
     /// Stall both streams at random, by this seed
     #[arg(long, value_name = "SEED")]
     pub stall_seed: Option<u64>,
+    /// Start registers and memories at random values, by this seed
+    #[arg(long, value_name = "SEED")]
+    pub random_start: Option<u64>,
     /// Seed of random operands
     #[arg(long, value_name = "SEED", default_value_t = 1, conflicts_with = "model")]
     seed: u64,
@@ -60,6 +63,18 @@ struct Source {
 }
 
 impl WorkArgs {
+    /// Checks that an option that makes one file is not asked for several layers.
+    ///
+    /// # Errors
+    /// If it is.
+    pub fn one_layer(&self, option: &str, is_given: bool, workload: &Workload) -> Result<(), Error> {
+        if is_given && workload.len() > 1 {
+            let cure = format!("name the layer with --layer, or leave {option} away");
+            return Err(Error::input(option, format!("{} layers", workload.len()), "one layer", &cure));
+        }
+        Ok(())
+    }
+
     /// Reads the configuration and the model.
     ///
     /// # Errors

@@ -30,9 +30,6 @@ pub struct Args {
     /// Take the Verilog from this folder, as it stands, instead of generating it
     #[arg(long, value_name = "DIR")]
     rtl: Option<PathBuf>,
-    /// Start registers and memories at random values, by this seed, each model at its own
-    #[arg(long, value_name = "SEED")]
-    random_start: Option<u64>,
     /// Write the waves of the whole run, both models side by side
     #[arg(long, value_name = "FILE")]
     vcd: Option<PathBuf>,
@@ -44,14 +41,11 @@ pub struct Args {
 /// For input that cannot be used; a missing or failed tool.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let workload = args.work.load(output)?;
-    if args.vcd.is_some() && workload.len() > 1 {
-        let cure = "name the layer with --layer, or leave --vcd away";
-        return Err(Error::input("--vcd", format!("{} layers", workload.len()), "one layer", cure));
-    }
+    args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
     let mut options = Options {
         stall_seed: args.work.stall_seed,
         // Both models shall start at different values.
-        random_start: args.random_start.map(|seed| (seed, seed.wrapping_add(1))),
+        random_start: args.work.random_start.map(|seed| (seed, seed.wrapping_add(1))),
         vcd: args.vcd.clone(),
         mismatch_vcd: mismatch_vcd(),
         ..Options::default()

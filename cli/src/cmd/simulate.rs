@@ -1,7 +1,13 @@
 //! `systole simulate`: cycles and stalls of linear layers in the step simulator, the values checked with golden.
 
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
 use serde_json::json;
-use sim::engine::{Options, simulate};
+use sim::engine::{Options, Simulation, simulate, simulate_seen};
+use sim::step::Stepper;
+use sim::step::vcd::{WaveOptions, Waves};
 use spec::qmodel::{QActs, QLinear, QRows};
 use spec::verdict::{Mismatch, Verdict};
 
@@ -21,6 +27,20 @@ use crate::result::{LayerResult, Telling, Totals, report};
 pub struct Args {
     #[command(flatten)]
     work: WorkArgs,
+    /// Write the waves of every signal in the design
+    #[arg(long, value_name = "FILE")]
+    vcd: Option<PathBuf>,
+    /// Write only signals whose path contains this; with * or ? the whole path must match; may be repeated
+    #[arg(long, value_name = "PATTERN", requires = "vcd")]
+    signal: Vec<String>,
+    /// Write only these cycles, reset included, as in 100..200
+    #[arg(long, value_name = "A..B", requires = "vcd", value_parser = cycles)]
+    cycles: Option<Range<u64>>,
+}
+
+fn cycles(text: &str) -> Result<Range<u64>, String> {
+    let parts = text.split_once("..").and_then(|(a, b)| Some(a.parse().ok()?..b.parse().ok()?));
+    parts.filter(|range: &Range<u64>| !range.is_empty()).ok_or("allowed A..B with A below B".to_string())
 }
 
 /// Runs the command.
@@ -29,17 +49,26 @@ pub struct Args {
 /// For a configuration, model or layer that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let workload = args.work.load(output)?;
-    let options = Options { stall_seed: args.work.stall_seed };
+    args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
+    let options = Options { stall_seed: args.work.stall_seed, random_start: args.work.random_start };
     let mut layers = Vec::new();
     for index in 0..workload.len() {
         let label = workload.label(index);
         let bar = output.bar(0, &label);
         let (layer, acts) = workload.get(index)?;
         let mut result = LayerResult::new(label, &layer, workload.tokens());
-        let simulated = simulate(&workload.config, &layer, &acts, options, |done, all| {
+        let progress = |done, all| {
             bar.set_length(all);
             bar.set_position(done);
-        });
+        };
+        let simulated = match &args.vcd {
+            None => simulate(&workload.config, &layer, &acts, options, progress),
+            Some(path) => {
+                let waves =
+                    WaveOptions { filter: args.signal.clone(), cycles: args.cycles.clone().unwrap_or(0..u64::MAX) };
+                with_waves(path, &waves, |see| simulate_seen(&workload.config, &layer, &acts, options, progress, see))?
+            }
+        };
         bar.finish_and_clear();
         match simulated {
             Ok(simulation) => {
@@ -77,6 +106,39 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     };
     let head = json!({"config_hash": workload.config.hash(), "unit": "engine", "engine": "step"});
     Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
+}
+
+/// Runs a simulation that shows every cycle, and writes what it shows; a run that stops is written up to there.
+fn with_waves(
+    path: &Path,
+    options: &WaveOptions,
+    run: impl FnOnce(&mut dyn FnMut(u64, &Stepper) -> Result<(), sim::Error>) -> Result<Simulation, sim::Error>,
+) -> Result<Result<Simulation, sim::Error>, Error> {
+    let mut simulated = None;
+    let written = tool::write_atomic_with(path, |writer| {
+        let mut writer = Some(writer);
+        let mut waves: Option<Waves<_>> = None;
+        let mut last = 0;
+        let result = run(&mut |cycle, stepper: &Stepper| {
+            if let Some(writer) = writer.take() {
+                waves = Some(Waves::new(writer, &[("step", stepper)], options)?);
+            }
+            last = cycle;
+            waves.as_mut().map_or(Ok(()), |waves| waves.sample(cycle, &[stepper]))
+        });
+        let finished = waves.map_or(Ok(()), |waves| waves.finish(last + 1));
+        let is_whole = matches!(result, Ok(_) | Err(sim::Error::Stuck { .. }));
+        simulated = Some(result);
+        if is_whole { finished.map_err(io::Error::other) } else { Err(io::Error::other("the simulation failed")) }
+    });
+    match (simulated, written) {
+        // An error of the simulation says more than that its waves were not written.
+        (Some(Err(error)), _) if !matches!(error, sim::Error::Stuck { .. } | sim::Error::Wave(_)) => Err(error.into()),
+        (Some(Err(sim::Error::Wave(what))), _) => Err(Error::Input(format!("cannot write {}: {what}", path.display()))),
+        (_, Err(error)) => Err(error.into()),
+        (Some(result), Ok(())) => Ok(result),
+        (None, Ok(())) => unreachable!("what is written comes from the simulation"),
+    }
 }
 
 /// Compares results with golden's, value by value.

@@ -68,6 +68,11 @@ impl Bench {
 
     /// One clock cycle: applies `inputs`, gives the outputs before the clock edge in `outputs`, and the edge.
     pub fn cycle(&mut self, inputs: &[u64], outputs: &mut [u64]) {
+        self.cycle_seen(inputs, outputs, |_| {});
+    }
+
+    /// [`Self::cycle`] with a look at every signal just before the clock edge.
+    pub fn cycle_seen(&mut self, inputs: &[u64], outputs: &mut [u64], see: impl FnOnce(&Stepper)) {
         for (field, &port) in self.inputs.fields.iter().zip(&self.input_ports) {
             if field.width <= 64 {
                 self.stepper.set(port, field.get(inputs));
@@ -86,6 +91,7 @@ impl Bench {
                 field.put(outputs, &self.limbs[..words]);
             }
         }
+        see(&self.stepper);
         self.stepper.tick();
     }
 }

@@ -15,6 +15,7 @@ pub use run::{Cycle, End, EngineRun, RunOptions, STALL_CAUSES, Start};
 
 use crate::error::Error;
 use crate::lower::lower;
+use crate::step::Stepper;
 
 /// What a simulated layer took and gave.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Simulation {
 pub struct Options {
     /// Seed of random stalls on both streams; none without.
     pub stall_seed: Option<u64>,
+    /// Seed of registers and memories at power-up; zeros without.
+    pub random_start: Option<u64>,
 }
 
 /// Simulates one linear layer on the tile engine of `config`.
@@ -49,15 +52,34 @@ pub fn simulate(
     layer: &QLinear,
     acts: &QActs,
     options: Options,
+    progress: impl FnMut(u64, u64),
+) -> Result<Simulation, Error> {
+    simulate_seen(config, layer, acts, options, progress, |_, _| Ok(()))
+}
+
+/// [`simulate`] with a look at every signal just before the clock edge of each cycle, reset included.
+///
+/// # Errors
+/// Those of [`simulate`], and an error of `see`, which ends the run.
+pub fn simulate_seen(
+    config: &Config,
+    layer: &QLinear,
+    acts: &QActs,
+    options: Options,
     mut progress: impl FnMut(u64, u64),
+    mut see: impl FnMut(u64, &Stepper) -> Result<(), Error>,
 ) -> Result<Simulation, Error> {
     let program = lower(config, layer, acts)?;
     let design = engine_design(config)?;
-    let run_options = RunOptions { stall_seed: options.stall_seed, start: Start::Zero, refusals: false };
+    let start = options.random_start.map_or(Start::Zero, Start::Random);
+    let run_options = RunOptions { stall_seed: options.stall_seed, start, refusals: false };
     let mut run = EngineRun::new(config, &design, &program, &[], run_options)?;
     let beats = program.results.beats() as u64;
     let end = loop {
-        if let Some(end) = run.step() {
+        let mut seen = Ok(());
+        let end = run.step_seen(|cycle, stepper| seen = see(cycle, stepper));
+        seen?;
+        if let Some(end) = end {
             break end;
         }
         if run.cycle().index % 4096 == 0 {

@@ -12,6 +12,7 @@ use super::frame::Field;
 use super::stream::{MAX_STALL_CYCLES, Sink, Source, Stalls};
 use crate::error::Error;
 use crate::lower::EngineProgram;
+use crate::step::Stepper;
 
 /// Cycles of reset at the beginning of a run.
 pub const RESET_CYCLES: u64 = 2;
@@ -181,6 +182,11 @@ impl<'a> EngineRun<'a> {
 
     /// Simulates one cycle; says how the run ended once it has.
     pub fn step(&mut self) -> Option<End> {
+        self.step_seen(|_, _| {})
+    }
+
+    /// [`Self::step`] with a look at every signal just before the clock edge of the cycle, whose number is given.
+    pub fn step_seen(&mut self, see: impl FnOnce(u64, &Stepper)) -> Option<End> {
         if self.epilogue.is_some() {
             return self.refuse();
         }
@@ -201,7 +207,8 @@ impl<'a> EngineRun<'a> {
             None if self.has_stalls => fields.in_data.put(inputs, &vec![u64::MAX; fields.in_data.words()]),
             None => {}
         }
-        self.bench.cycle(&self.cycle.inputs, &mut self.cycle.outputs);
+        let index = self.next_index;
+        self.bench.cycle_seen(&self.cycle.inputs, &mut self.cycle.outputs, |stepper| see(index, stepper));
         self.cycle.index = self.next_index;
         self.next_index += 1;
         if is_reset {
