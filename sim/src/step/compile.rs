@@ -8,7 +8,7 @@ use super::exec::{self as x, Instr, Kernel, Lane, State};
 use super::flatten::{Flat, Group, Kind};
 use super::level::Batch;
 use super::template::{Class, Op, class};
-use super::wide::{self, Arith, Opd, Part, Tables, limbs};
+use super::wide::{self, Arith, Gather, Opd, Part, Tables, limbs};
 
 /// From how many lanes on a vector instruction pays.
 const VECTOR_LANES: usize = 5;
@@ -192,29 +192,35 @@ impl<'a> Compiler<'a> {
         off
     }
 
-    /// A shifted copy for the commonest distance between lane and place, single moves for the other lanes.
+    /// A shifted copy for the commonest distance between lane and place, if half of the lanes have it, then copies of
+    /// runs and single moves for the others.
     fn gather(&mut self, k: Class, locs: &[u32]) -> u32 {
-        let mut distances: HashMap<i64, u32> = HashMap::new();
-        let distance = |(lane, loc): (usize, &u32)| i64::from(*loc) - lane as i64;
-        for d in locs.iter().enumerate().map(distance) {
-            *distances.entry(d).or_default() += 1;
+        let mut distances: HashMap<i64, usize> = HashMap::new();
+        let distance = |lane: usize| i64::from(locs[lane]) - lane as i64;
+        for lane in 0..locs.len() {
+            *distances.entry(distance(lane)).or_default() += 1;
         }
         let best = distances.into_iter().max_by_key(|(d, count)| (*count, *d));
-        let main = best.filter(|(_, count)| *count >= 4).map(|(d, _)| d);
-        let fits = |lane: usize| main == Some(distance((lane, &locs[lane])));
-        let (first, last) = match ((0..locs.len()).find(|l| fits(*l)), (0..locs.len()).rfind(|l| fits(*l))) {
-            (Some(first), Some(last)) => (first, last + 1),
-            _ => (0, 0),
-        };
+        let main = best.filter(|(_, count)| count * 2 >= locs.len()).map(|(d, _)| d);
+        let fits = |lane: &usize| main == Some(distance(*lane));
         let off = self.alloc(k, locs.len() as u32);
-        let from = self.tables.moves.len() as u32;
-        for lane in (0..locs.len()).filter(|l| !fits(*l)) {
-            self.tables.moves.push((off + lane as u32, locs[lane]));
+        let mut gather = Gather::default();
+        if let (Some(first), Some(last)) = ((0..locs.len()).find(fits), (0..locs.len()).rfind(fits)) {
+            gather.copies.push((off + first as u32, locs[first], (last + 1 - first) as u32));
         }
-        let to = self.tables.moves.len() as u32;
-        let source = if last > first { locs[first] } else { 0 };
+        let others: Vec<usize> = (0..locs.len()).filter(|l| !fits(l)).collect();
+        for run in others.chunk_by(|a, b| *b == *a + 1 && locs[*b] == locs[*a] + 1) {
+            let to = off + run[0] as u32;
+            if run.len() >= 4 {
+                gather.copies.push((to, locs[run[0]], run.len() as u32));
+            } else {
+                gather.moves.extend(run.iter().map(|l| (off + *l as u32, locs[*l])));
+            }
+        }
+        self.tables.gathers.push(gather);
         let run = if k == Class::Half { x::gather::<u32> as Kernel } else { x::gather::<u64> as Kernel };
-        self.push(run, (last - first) as u32, off + first as u32, [from, to, source], [0, 0]);
+        let entry = self.tables.gathers.len() as u32 - 1;
+        self.push(run, locs.len() as u32, off, [entry, 0, 0], [0, 0]);
         off
     }
 
@@ -444,13 +450,12 @@ impl<'a> Compiler<'a> {
             return;
         }
         match op {
-            Op::Field(_) | Op::Word => {
+            Op::Field(lsb) => self.loc[value as usize] = self.wide_field(from, lsb, ty),
+            Op::Word => {
                 let index = off(1);
                 let dst = Opd { class: k, off: self.alloc(k, n), ty };
                 let entry = self.opd_entry(dst);
-                let (run, b) =
-                    if let Op::Field(lsb) = op { (wide::field as Kernel, lsb) } else { (wide::word as Kernel, index) };
-                self.push(run, from_limbs, dst.off, [from.off, b, entry], [0, 0]);
+                self.push(wide::word, from_limbs, dst.off, [from.off, index, entry], [0, 0]);
                 self.loc[value as usize] = dst.off;
             }
             Op::Concat | Op::Join | Op::Repeat(_) => {
@@ -497,6 +502,36 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Bits of a wide value.
+    fn wide_field(&mut self, from: Opd, lsb: u32, ty: Ty) -> u32 {
+        let Ty { width, signed } = ty;
+        let k = class(width);
+        let (limb, shift) = (from.off + lsb / 64, lsb % 64);
+        let left = limbs(from.ty.width) - lsb / 64;
+        if k == Class::Wide {
+            let n = limbs(width);
+            let off = self.alloc(k, n);
+            let pad = 64 * n - width;
+            self.push(wide::field, n, off, [limb, left, 0], [shift, pad]);
+            return off;
+        }
+        let mut source = limb;
+        let mut at = shift;
+        if shift + width > 64 {
+            source = self.alloc(Class::Full, 1);
+            self.push(wide::field, 1, source, [limb, left, 0], [shift, 0]);
+            at = 0;
+        }
+        let sh = [64 - at - width, 64 - width];
+        let run = match (k, signed) {
+            (Class::Half, false) => between!(u64, u32, 1, NarrowU),
+            (Class::Half, true) => between!(u64, u32, 1, NarrowS),
+            (_, false) => unary!(Class::Full, 1, FieldU),
+            (_, true) => unary!(Class::Full, 1, FieldS),
+        };
+        self.put(run, k, 1, None, [source, 0, 0], sh).off
+    }
+
     /// A shift amount as an unsigned value of 32 bits.
     fn amount(&mut self, by: Opd) -> Opd {
         if by.class == Class::Half {
@@ -529,6 +564,7 @@ impl<'a> Compiler<'a> {
             .iter()
             .zip(first.off..)
             .all(|(p, off)| p.class == Class::Half && p.ty.width == first.ty.width && p.off == off);
+        let plain = parts.iter().all(|p| p.class == Class::Half && !p.ty.signed);
         if even {
             let count = parts.len() as u32;
             self.push(wide::join, n, limbs_at, [first.off, 0, count], [first.ty.width, 0]);
@@ -540,15 +576,13 @@ impl<'a> Compiler<'a> {
                 lsb += opd.ty.width;
             }
             let to = self.tables.parts.len() as u32;
-            self.push(wide::concat, n, limbs_at, [from, to, 0], [0, 0]);
+            let run = if plain { wide::concat_half as Kernel } else { wide::concat };
+            self.push(run, n, limbs_at, [from, to, 0], [0, 0]);
         }
         let k = class(ty.width);
         if k == Class::Wide || (k == Class::Full && !ty.signed) {
             return limbs_at;
         }
-        let dst = Opd { class: k, off: self.alloc(k, 1), ty };
-        let entry = self.opd_entry(dst);
-        self.push(wide::field, n, dst.off, [limbs_at, 0, entry], [0, 0]);
-        dst.off
+        self.wide_field(Opd { class: Class::Wide, off: limbs_at, ty: Ty::u(ty.width) }, 0, ty)
     }
 }

@@ -1,7 +1,7 @@
 //! State and instructions: operators over one value or over many lanes of a `u32` or `u64` arena.
 
 use super::memory::Mem;
-use super::wide::Tables;
+use super::wide::{Gather, Tables};
 
 /// All values of a design.
 #[derive(Clone, Debug, Default)]
@@ -323,12 +323,14 @@ pub(super) fn blend_full(s: &mut State, _: &Tables, i: &Instr) {
     }
 }
 
-/// Lanes from scattered places: a shifted copy of `n` lanes from `c` to `dst`, then single ones (table entries `a..b`).
+/// Lanes from scattered places: shifted copies, then single ones (`gathers[a]`).
 pub(super) fn gather<T: Lane>(s: &mut State, t: &Tables, i: &Instr) {
     let arena = T::arena_mut(s);
-    let from = i.c as usize;
-    arena.copy_within(from..from + i.n as usize, i.dst as usize);
-    for &(to, from) in &t.moves[i.a as usize..i.b as usize] {
+    let Gather { copies, moves } = &t.gathers[i.a as usize];
+    for &(to, from, n) in copies {
+        arena.copy_within(from as usize..(from + n) as usize, to as usize);
+    }
+    for &(to, from) in moves {
         arena[to as usize] = arena[from as usize];
     }
 }

@@ -34,7 +34,15 @@ pub(super) struct Tables {
     pub parts: Vec<Part>,
     pub ariths: Vec<Arith>,
     pub opds: Vec<Opd>,
-    /// (to, from).
+    pub gathers: Vec<Gather>,
+}
+
+/// Lanes to bring together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gather {
+    /// To, from, lanes.
+    pub copies: Vec<(u32, u32, u32)>,
+    /// To, from.
     pub moves: Vec<(u32, u32)>,
 }
 
@@ -117,9 +125,24 @@ pub(super) fn mux(s: &mut State, _: &Tables, i: &Instr) {
     s.full.copy_within(from..from + i.n as usize, i.dst as usize);
 }
 
-/// Bits `b..` of the `n` limbs at `a`; result `opds[c]`.
-pub(super) fn field(s: &mut State, t: &Tables, i: &Instr) {
-    extract(s, i, t.opds[i.c as usize], i.b as usize);
+/// `n` limbs of the `b` limbs at `a`, shifted right by `sh`; `sh2` bits of the last limb are not wanted.
+pub(super) fn field(s: &mut State, _: &Tables, i: &Instr) {
+    let n = i.n as usize;
+    let (low, high) = s.full.split_at_mut(i.dst as usize);
+    let from = &low[i.a as usize..][..i.b as usize];
+    let out = &mut high[..n];
+    let shift = u32::from(i.sh);
+    if shift == 0 {
+        out.copy_from_slice(&from[..n]);
+    } else {
+        for (limb, pair) in out.iter_mut().zip(from.windows(2)) {
+            *limb = pair[0] >> shift | pair[1] << (64 - shift);
+        }
+        if from.len() == n {
+            out[n - 1] = from[n - 1] >> shift;
+        }
+    }
+    out[n - 1] &= u64::MAX >> i.sh2;
 }
 
 /// Word number `b` of the `n` limbs at `a`; result `opds[c]`.
@@ -162,6 +185,27 @@ pub(super) fn concat(s: &mut State, t: &Tables, i: &Instr) {
     }
 }
 
+/// Parts `a..b`, all unsigned and of up to 32 bits, into `n` limbs.
+pub(super) fn concat_half(s: &mut State, t: &Tables, i: &Instr) {
+    let out = &mut s.full[i.dst as usize..][..i.n as usize];
+    let (mut limb, mut used, mut at) = (0, 0, 0);
+    for part in &t.parts[i.a as usize..i.b as usize] {
+        let bits = u64::from(s.half[part.opd.off as usize]);
+        let width = part.opd.ty.width;
+        limb |= bits << used;
+        used += width;
+        if used >= 64 {
+            out[at] = limb;
+            at += 1;
+            used -= 64;
+            limb = if used == 0 { 0 } else { bits >> (width - used) };
+        }
+    }
+    if used > 0 {
+        out[at] = limb;
+    }
+}
+
 /// `sh` bits of each of `c` lanes at `a`, of up to 32 bits, into `n` limbs.
 pub(super) fn join(s: &mut State, _: &Tables, i: &Instr) {
     let width = u32::from(i.sh);
@@ -191,7 +235,12 @@ pub(super) fn split(s: &mut State, t: &Tables, i: &Instr) {
         let from = &s.full[i.a as usize..][..i.n as usize];
         let pad = 32 - width;
         for (k, lane) in s.half[dst.off as usize..][..i.b as usize].iter_mut().enumerate() {
-            let x = (bits_at(from, k * width as usize) as u32) << pad;
+            let (at, shift) = (k * width as usize / 64, k as u32 * width % 64);
+            let mut bits = from[at] >> shift;
+            if shift + width > 64 {
+                bits |= from[at + 1] << (64 - shift);
+            }
+            let x = (bits as u32) << pad;
             *lane = if dst.ty.signed { ((x as i32) >> pad) as u32 } else { x >> pad };
         }
         return;
