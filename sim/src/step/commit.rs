@@ -37,6 +37,9 @@ struct Committer<'a, 'b> {
     /// Values read by a copy.
     copies: HashMap<u32, u32>,
     edge: Vec<Instr>,
+    /// Unconditional updates from combinational values, which may come in any order after all others: whether of the
+    /// 32-bit arena, to, from, places.
+    plain: Vec<(bool, u32, u32, u32)>,
 }
 
 pub(super) fn compile(to: &mut Compiler) -> Edge {
@@ -56,7 +59,7 @@ pub(super) fn compile(to: &mut Compiler) -> Edge {
     }
     let order = order(&mut items);
     let mut changed = std::collections::HashSet::new();
-    let mut committer = Committer { to, copies: HashMap::new(), edge: Vec::new() };
+    let mut committer = Committer { to, copies: HashMap::new(), edge: Vec::new(), plain: Vec::new() };
     for i in order {
         let item = &items[i];
         changed.insert(item.group);
@@ -67,8 +70,27 @@ pub(super) fn compile(to: &mut Compiler) -> Edge {
             _ => {}
         }
     }
-    let Committer { edge, .. } = committer;
+    let Committer { mut edge, mut plain, .. } = committer;
+    plain.sort_unstable();
+    edge.extend(merge(&plain));
     Edge { code: edge, resets: resets(to) }
+}
+
+/// Neighbouring copies as one.
+fn merge(plain: &[(bool, u32, u32, u32)]) -> impl Iterator<Item = Instr> + '_ {
+    let follows =
+        |a: &(bool, u32, u32, u32), b: &(bool, u32, u32, u32)| a.0 == b.0 && a.1 + a.3 == b.1 && a.2 + a.3 == b.2;
+    plain.chunk_by(follows).map(|run| {
+        let (half, dst, a, _) = run[0];
+        let n = run.iter().map(|r| r.3).sum();
+        let kernel = match (half, n) {
+            (true, 1) => x::copy1::<u32> as Kernel,
+            (true, _) => x::copy::<u32>,
+            (false, 1) => x::copy1::<u64>,
+            (false, _) => x::copy::<u64>,
+        };
+        Instr { run: kernel, n, dst, a, b: 0, c: 0, sh: 0, sh2: 0 }
+    })
 }
 
 /// Readers before writers as far as possible.
@@ -158,6 +180,10 @@ impl Committer<'_, '_> {
                 let a = self.source(next[lane as usize], ty, stale);
                 let to = self.to.loc[(group.first + lane) as usize];
                 let c = reg.enable.as_ref().map(|e| self.source(e[lane as usize], bit, stale));
+                if c.is_none() && a > self.to.sources_end(k) {
+                    self.plain.push((k == Class::Half, to, a, limbs(ty.width)));
+                    continue;
+                }
                 let run = match (k, c.is_some()) {
                     (Class::Half, false) => x::copy1::<u32> as Kernel,
                     (Class::Half, true) => x::copy1_if::<u32>,
@@ -182,6 +208,10 @@ impl Committer<'_, '_> {
             enable => {
                 let a = self.lanes(next, ty, false, stale);
                 let c = enable.as_ref().map(|e| self.source(e[0], bit, stale));
+                if c.is_none() && a > self.to.sources_end(k) {
+                    self.plain.push((half, dst, a, n));
+                    return;
+                }
                 let run = match (half, c.is_some()) {
                     (true, false) => x::copy::<u32> as Kernel,
                     (true, true) => x::copy_if::<u32>,

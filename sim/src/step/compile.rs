@@ -23,6 +23,8 @@ pub(super) struct Compiler<'a> {
     pub code: Vec<Instr>,
     constants: HashMap<(Class, u64, u32), u32>,
     gathers: HashMap<(Class, Vec<u32>), u32>,
+    /// Last places of constants, inputs and states in the two arenas.
+    ends: (u32, u32),
 }
 
 /// Lanes of up to 64 bits that stand together.
@@ -93,8 +95,10 @@ impl<'a> Compiler<'a> {
             code: Vec::new(),
             constants: HashMap::new(),
             gathers: HashMap::new(),
+            ends: (0, 0),
         };
         compiler.sources();
+        compiler.ends = (compiler.state.half.len() as u32 - 1, compiler.state.full.len() as u32 - 1);
         compiler
     }
 
@@ -117,6 +121,11 @@ impl<'a> Compiler<'a> {
                 }
             }
         }
+    }
+
+    /// Last place of constants, inputs and states; values above it are combinational.
+    pub fn sources_end(&self, class: Class) -> u32 {
+        if class == Class::Half { self.ends.0 } else { self.ends.1 }
     }
 
     /// Room for `n` lanes (of a wide value: limbs).
@@ -476,8 +485,19 @@ impl<'a> Compiler<'a> {
             Op::Split(count) => {
                 let source = self.as_limbs(from);
                 let dst = Opd { class: k, off: self.alloc(k, n * count), ty };
-                let entry = self.opd_entry(dst);
-                self.push(wide::split, from_limbs, dst.off, [source, count, entry], [0, 0]);
+                let even: Option<Kernel> = match ty.width {
+                    1 => Some(wide::split_even::<1>),
+                    8 => Some(wide::split_even::<8>),
+                    16 => Some(wide::split_even::<16>),
+                    32 => Some(wide::split_even::<32>),
+                    _ => None,
+                };
+                if let Some(run) = even.filter(|_| !ty.signed || ty.width == 32) {
+                    self.push(run, count, dst.off, [source, 0, 0], [0, 0]);
+                } else {
+                    let entry = self.opd_entry(dst);
+                    self.push(wide::split, from_limbs, dst.off, [source, count, entry], [0, 0]);
+                }
                 for i in 0..count {
                     self.loc[(value + i) as usize] = dst.off + i * n;
                 }

@@ -227,6 +227,25 @@ pub(super) fn join(s: &mut State, _: &Tables, i: &Instr) {
     }
 }
 
+/// Unsigned elements of `W` bits, a divisor of 64, of the limbs at `a` into `n` lanes of 32 bits.
+pub(super) fn split_even<const W: usize>(s: &mut State, _: &Tables, i: &Instr) {
+    let lanes = &mut s.half[i.dst as usize..][..i.n as usize];
+    let mask = (u64::MAX >> (64 - W)) as u32;
+    let limbs = &s.full[i.a as usize..];
+    let mut chunks = lanes.chunks_exact_mut(64 / W);
+    for (lanes, limb) in chunks.by_ref().zip(limbs) {
+        for (k, lane) in lanes.iter_mut().enumerate() {
+            *lane = (limb >> (k * W)) as u32 & mask;
+        }
+    }
+    let rest = chunks.into_remainder();
+    if let Some(limb) = limbs.get(i.n as usize / (64 / W)) {
+        for (k, lane) in rest.iter_mut().enumerate() {
+            *lane = (limb >> (k * W)) as u32 & mask;
+        }
+    }
+}
+
 /// Elements of `n` limbs at `a` into `b` lanes of the type of `opds[c]`, from there on.
 pub(super) fn split(s: &mut State, t: &Tables, i: &Instr) {
     let mut dst = t.opds[i.c as usize];
