@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::compile::Compiler;
+use super::compile::{Compiler, plan};
 use super::exec::{self as x, Instr, Kernel};
 use super::flatten::Kind;
 use super::memory::{self, Mem};
@@ -197,6 +197,9 @@ impl Committer<'_, '_> {
             return;
         }
         let half = k == Class::Half;
+        if reg.enable.is_none() && self.shift(next, dst, k, reg.group, stale) {
+            return;
+        }
         match &reg.enable {
             Some(enable) if !shared => {
                 let a = self.lanes(next, ty, true, stale);
@@ -221,6 +224,23 @@ impl Committer<'_, '_> {
                 self.push(run, n, dst, [a, 0, c.unwrap_or(0)]);
             }
         }
+    }
+
+    /// A shift register through a grid, in place: every lane that comes from the group itself comes from the same
+    /// distance, so one copy moves them all before the others arrive.
+    fn shift(&mut self, next: &[u32], dst: u32, k: Class, group: u32, stale: &dyn Fn(u32) -> bool) -> bool {
+        let own = |v: u32| self.to.flat.group_of[v as usize] == group;
+        let locs: Vec<u32> = next.iter().map(|v| self.to.loc[*v as usize]).collect();
+        let (gather, main) = plan(dst, &locs);
+        let fits = |lane: usize| main == Some(i64::from(locs[lane]) - lane as i64);
+        let in_order = next.iter().enumerate().all(|(lane, v)| if own(*v) { fits(lane) } else { !stale(*v) });
+        if !in_order || !next.iter().any(|v| own(*v)) {
+            return false;
+        }
+        let entry = self.to.gather_entry(gather);
+        let run = if k == Class::Half { x::gather::<u32> as Kernel } else { x::gather::<u64> as Kernel };
+        self.push(run, next.len() as u32, dst, [entry, 0, 0]);
+        true
     }
 
     /// The lanes at `off`, copied if they do not stand above the register.

@@ -78,6 +78,33 @@ macro_rules! between {
     };
 }
 
+/// How lanes from `locs` come to stand from `off` on: a shifted copy for the commonest distance between lane and place,
+/// if half of the lanes have it, then copies of runs and single moves for the others. Also says which distance.
+pub(super) fn plan(off: u32, locs: &[u32]) -> (Gather, Option<i64>) {
+    let mut distances: HashMap<i64, usize> = HashMap::new();
+    let distance = |lane: usize| i64::from(locs[lane]) - lane as i64;
+    for lane in 0..locs.len() {
+        *distances.entry(distance(lane)).or_default() += 1;
+    }
+    let best = distances.into_iter().max_by_key(|(d, count)| (*count, *d));
+    let main = best.filter(|(_, count)| count * 2 >= locs.len()).map(|(d, _)| d);
+    let fits = |lane: &usize| main == Some(distance(*lane));
+    let mut gather = Gather::default();
+    if let (Some(first), Some(last)) = ((0..locs.len()).find(fits), (0..locs.len()).rfind(fits)) {
+        gather.copies.push((off + first as u32, locs[first], (last + 1 - first) as u32));
+    }
+    let others: Vec<usize> = (0..locs.len()).filter(|l| !fits(l)).collect();
+    for run in others.chunk_by(|a, b| *b == *a + 1 && locs[*b] == locs[*a] + 1) {
+        let to = off + run[0] as u32;
+        if run.len() >= 4 {
+            gather.copies.push((to, locs[run[0]], run.len() as u32));
+        } else {
+            gather.moves.extend(run.iter().map(|l| (off + *l as u32, locs[*l])));
+        }
+    }
+    (gather, main)
+}
+
 /// A constant as it is stored.
 pub(super) fn canonical(bits: &Bits, ty: Ty) -> u64 {
     let raw = bits.limbs()[0];
@@ -201,36 +228,18 @@ impl<'a> Compiler<'a> {
         off
     }
 
-    /// A shifted copy for the commonest distance between lane and place, if half of the lanes have it, then copies of
-    /// runs and single moves for the others.
     fn gather(&mut self, k: Class, locs: &[u32]) -> u32 {
-        let mut distances: HashMap<i64, usize> = HashMap::new();
-        let distance = |lane: usize| i64::from(locs[lane]) - lane as i64;
-        for lane in 0..locs.len() {
-            *distances.entry(distance(lane)).or_default() += 1;
-        }
-        let best = distances.into_iter().max_by_key(|(d, count)| (*count, *d));
-        let main = best.filter(|(_, count)| count * 2 >= locs.len()).map(|(d, _)| d);
-        let fits = |lane: &usize| main == Some(distance(*lane));
         let off = self.alloc(k, locs.len() as u32);
-        let mut gather = Gather::default();
-        if let (Some(first), Some(last)) = ((0..locs.len()).find(fits), (0..locs.len()).rfind(fits)) {
-            gather.copies.push((off + first as u32, locs[first], (last + 1 - first) as u32));
-        }
-        let others: Vec<usize> = (0..locs.len()).filter(|l| !fits(l)).collect();
-        for run in others.chunk_by(|a, b| *b == *a + 1 && locs[*b] == locs[*a] + 1) {
-            let to = off + run[0] as u32;
-            if run.len() >= 4 {
-                gather.copies.push((to, locs[run[0]], run.len() as u32));
-            } else {
-                gather.moves.extend(run.iter().map(|l| (off + *l as u32, locs[*l])));
-            }
-        }
-        self.tables.gathers.push(gather);
+        let (gather, _) = plan(off, locs);
         let run = if k == Class::Half { x::gather::<u32> as Kernel } else { x::gather::<u64> as Kernel };
-        let entry = self.tables.gathers.len() as u32 - 1;
+        let entry = self.gather_entry(gather);
         self.push(run, locs.len() as u32, off, [entry, 0, 0], [0, 0]);
         off
+    }
+
+    pub fn gather_entry(&mut self, gather: Gather) -> u32 {
+        self.tables.gathers.push(gather);
+        self.tables.gathers.len() as u32 - 1
     }
 
     pub fn batch(&mut self, batch: &Batch) {
@@ -532,14 +541,18 @@ impl<'a> Compiler<'a> {
             let n = limbs(width);
             let off = self.alloc(k, n);
             let pad = 64 * n - width;
-            self.push(wide::field, n, off, [limb, left, 0], [shift, pad]);
+            let run = if shift > 0 && (n, left) == (2, 2) { wide::field2 as Kernel } else { wide::field };
+            self.push(run, n, off, [limb, left, 0], [shift, pad]);
             return off;
         }
         let mut source = limb;
         let mut at = shift;
+        if shift + width > 64 && k == Class::Full && !signed {
+            return self.put(wide::field1, k, 1, None, [limb, 0, 0], [shift, 64 - width]).off;
+        }
         if shift + width > 64 {
             source = self.alloc(Class::Full, 1);
-            self.push(wide::field, 1, source, [limb, left, 0], [shift, 0]);
+            self.push(wide::field1, 1, source, [limb, 0, 0], [shift, 0]);
             at = 0;
         }
         let sh = [64 - at - width, 64 - width];

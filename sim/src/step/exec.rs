@@ -159,39 +159,48 @@ pub(super) fn scalar3<A: Lane, B: Lane, C: Lane, D: Lane, F: Fun<A, B, C, D>>(s:
 }
 
 /// `n` lanes, one operand.
-pub(super) fn vector1<A: Lane, D: Lane, F: Fun<A, A, A, D>>(s: &mut State, _: &Tables, i: &Instr) {
+pub(super) fn vector1<A: Lane, D: Lane, F: Fun<A, A, A, D>>(s: &mut State, t: &Tables, i: &Instr) {
     let n = i.n as usize;
     let (lower, high) = D::split(s, i.dst as usize);
     let a = &A::of(&lower)[i.a as usize..][..n];
     let (sh, sh2) = (i.sh.into(), i.sh2.into());
-    for (d, a) in high[..n].iter_mut().zip(a) {
-        *d = F::f(*a, *a, *a, sh, sh2);
-    }
+    let d = &mut high[..n];
+    t.arch.dispatch(|| {
+        for (d, a) in d.iter_mut().zip(a) {
+            *d = F::f(*a, *a, *a, sh, sh2);
+        }
+    });
 }
 
 /// `n` lanes, two operands.
-pub(super) fn vector2<A: Lane, B: Lane, D: Lane, F: Fun<A, B, A, D>>(s: &mut State, _: &Tables, i: &Instr) {
+pub(super) fn vector2<A: Lane, B: Lane, D: Lane, F: Fun<A, B, A, D>>(s: &mut State, t: &Tables, i: &Instr) {
     let n = i.n as usize;
     let (lower, high) = D::split(s, i.dst as usize);
     let a = &A::of(&lower)[i.a as usize..][..n];
     let b = &B::of(&lower)[i.b as usize..][..n];
     let (sh, sh2) = (i.sh.into(), i.sh2.into());
-    for ((d, a), b) in high[..n].iter_mut().zip(a).zip(b) {
-        *d = F::f(*a, *b, *a, sh, sh2);
-    }
+    let d = &mut high[..n];
+    t.arch.dispatch(|| {
+        for ((d, a), b) in d.iter_mut().zip(a).zip(b) {
+            *d = F::f(*a, *b, *a, sh, sh2);
+        }
+    });
 }
 
 /// `n` lanes, three operands.
-pub(super) fn vector3<A: Lane, B: Lane, C: Lane, D: Lane, F: Fun<A, B, C, D>>(s: &mut State, _: &Tables, i: &Instr) {
+pub(super) fn vector3<A: Lane, B: Lane, C: Lane, D: Lane, F: Fun<A, B, C, D>>(s: &mut State, t: &Tables, i: &Instr) {
     let n = i.n as usize;
     let (lower, high) = D::split(s, i.dst as usize);
     let a = &A::of(&lower)[i.a as usize..][..n];
     let b = &B::of(&lower)[i.b as usize..][..n];
     let c = &C::of(&lower)[i.c as usize..][..n];
     let (sh, sh2) = (i.sh.into(), i.sh2.into());
-    for (((d, a), b), c) in high[..n].iter_mut().zip(a).zip(b).zip(c) {
-        *d = F::f(*a, *b, *c, sh, sh2);
-    }
+    let d = &mut high[..n];
+    t.arch.dispatch(|| {
+        for (((d, a), b), c) in d.iter_mut().zip(a).zip(b).zip(c) {
+            *d = F::f(*a, *b, *c, sh, sh2);
+        }
+    });
 }
 
 macro_rules! fun {
@@ -299,17 +308,20 @@ pub(super) fn copy1_if<T: Lane>(s: &mut State, t: &Tables, i: &Instr) {
     }
 }
 
-/// Lane by lane where `c` holds; `a` and `c` stand above the result.
-pub(super) fn blend_half(s: &mut State, _: &Tables, i: &Instr) {
+/// Lane by lane where the bit `c` is set; `a` and `c` stand above the result.
+pub(super) fn blend_half(s: &mut State, t: &Tables, i: &Instr) {
     let n = i.n as usize;
     let middle = i.a.min(i.c) as usize;
     let (low, high) = s.half.split_at_mut(middle);
     let d = &mut low[i.dst as usize..][..n];
     let a = &high[i.a as usize - middle..][..n];
     let c = &high[i.c as usize - middle..][..n];
-    for ((d, a), c) in d.iter_mut().zip(a).zip(c) {
-        *d = if *c != 0 { *a } else { *d };
-    }
+    t.arch.dispatch(|| {
+        for ((d, a), c) in d.iter_mut().zip(a).zip(c) {
+            let mask = 0u32.wrapping_sub(*c);
+            *d = *a & mask | *d & !mask;
+        }
+    });
 }
 
 /// The same over 64-bit lanes.

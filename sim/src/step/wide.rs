@@ -35,6 +35,8 @@ pub(super) struct Tables {
     pub ariths: Vec<Arith>,
     pub opds: Vec<Opd>,
     pub gathers: Vec<Gather>,
+    /// The vector unit found.
+    pub arch: pulp::Arch,
 }
 
 /// Lanes to bring together.
@@ -143,6 +145,19 @@ pub(super) fn field(s: &mut State, _: &Tables, i: &Instr) {
         }
     }
     out[n - 1] &= u64::MAX >> i.sh2;
+}
+
+/// One limb of those at `a` and `a + 1`, shifted right by `sh`, which is not 0; `sh2` bits of it are not wanted.
+pub(super) fn field1(s: &mut State, _: &Tables, i: &Instr) {
+    let (low, high) = (s.full[i.a as usize], s.full[i.a as usize + 1]);
+    s.full[i.dst as usize] = (low >> i.sh | high << (64 - i.sh)) & u64::MAX >> i.sh2;
+}
+
+/// Two limbs of the two at `a`, shifted right by `sh`, which is not 0; `sh2` bits of the upper are not wanted.
+pub(super) fn field2(s: &mut State, _: &Tables, i: &Instr) {
+    let (low, high) = (s.full[i.a as usize], s.full[i.a as usize + 1]);
+    s.full[i.dst as usize] = low >> i.sh | high << (64 - i.sh);
+    s.full[i.dst as usize + 1] = high >> i.sh & u64::MAX >> i.sh2;
 }
 
 /// Word number `b` of the `n` limbs at `a`; result `opds[c]`.
