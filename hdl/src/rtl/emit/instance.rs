@@ -9,7 +9,7 @@ use crate::rtl::module::{Conn, Instance, SignalKind, Strip};
 const UNROLLED_WORDS: u32 = 4;
 
 impl Writer<'_> {
-    /// One instance, or a grid of them in two nested loops.
+    /// One instance, a line of them in a loop, or a grid in two nested loops.
     pub(super) fn instance(&mut self, instance: &Instance) {
         let stem = instance.name.strip_prefix("u_").unwrap_or(&instance.name);
         self.target = stem.to_string();
@@ -19,16 +19,32 @@ impl Writer<'_> {
             self.write_instance(2, instance, &ports);
             return;
         };
-        let (row, col) = (self.genvar("row"), self.genvar("col"));
-        let ports = self.connections(instance, &row, &col);
+        let label = format!("g_{stem}");
+        let loops: Vec<(String, String, u32)> = if rows > 1 && cols > 1 {
+            let name =
+                |m: &mut Self, axis: &str, count| (m.genvar(axis), m.names.fresh(&format!("{label}_{axis}")), count);
+            vec![name(self, "row", rows), name(self, "col", cols)]
+        } else {
+            vec![(self.genvar("i"), self.names.fresh(&label), rows * cols)]
+        };
+        let axis = |wanted: usize, count: u32| match (loops.len(), count) {
+            (2, _) => loops[wanted].0.as_str(),
+            (_, 1) => "",
+            _ => loops[0].0.as_str(),
+        };
+        let ports = self.connections(instance, axis(0, rows), axis(1, cols));
         self.flush_declarations();
-        let labels = [self.names.fresh(&format!("g_{stem}_row")), self.names.fresh(&format!("g_{stem}_col"))];
         line(&mut self.out, 2, "generate");
-        line(&mut self.out, 4, &format!("for ({row} = 0; {row} < {rows}; {row} = {row} + 1) begin : {}", labels[0]));
-        line(&mut self.out, 6, &format!("for ({col} = 0; {col} < {cols}; {col} = {col} + 1) begin : {}", labels[1]));
-        self.write_instance(8, instance, &ports);
-        line(&mut self.out, 6, "end");
-        line(&mut self.out, 4, "end");
+        let mut indent = 4;
+        for (i, label, count) in &loops {
+            line(&mut self.out, indent, &format!("for ({i} = 0; {i} < {count}; {i} = {i} + 1) begin : {label}"));
+            indent += 2;
+        }
+        self.write_instance(indent, instance, &ports);
+        for _ in &loops {
+            indent -= 2;
+            line(&mut self.out, indent, "end");
+        }
         line(&mut self.out, 2, "endgenerate");
     }
 
@@ -139,11 +155,11 @@ impl Writer<'_> {
     }
 }
 
-/// `row*5 + col + 3`, without the terms that are zero.
+/// `row*5 + col + 3`, without the terms that are zero; an axis of length 1 has no name and stays at 0.
 fn index(terms: &[(&str, u32)], offset: u32) -> String {
     let mut parts: Vec<String> = terms
         .iter()
-        .filter(|(_, step)| *step != 0)
+        .filter(|(name, step)| *step != 0 && !name.is_empty())
         .map(|(name, step)| if *step == 1 { (*name).to_string() } else { format!("{name}*{step}") })
         .collect();
     if offset != 0 || parts.is_empty() {
