@@ -265,7 +265,10 @@ fn make(seed: u64, widths: &'static [u32]) -> (Maker, Vec<(Expr, Expr, Expr)>) {
     m.wires.push((target, value));
     let mut updates = Vec::new();
     for q in regs {
-        let (enable, next) = (m.bit(), m.fit(q.ty()));
+        // A register that is never enabled is refused.
+        let enable = m.any();
+        let enable = if m.below(2) == 0 { enable.any() } else { enable.bit(0) };
+        let next = m.fit(q.ty());
         m.builder.next_if(&q, &enable, &next);
         updates.push((q, enable, next));
     }
