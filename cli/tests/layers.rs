@@ -146,6 +146,29 @@ fn verilog_simulator_and_golden_agree_also_with_stalls_random_starts_and_waves()
 }
 
 #[test]
+fn the_array_alone_gives_golden_partial_sums() {
+    let folder = tempdir().unwrap();
+    let array = ["cosim", "--preset", "tiny", "--gemm", "3x9x6", "--unit", "array"];
+    for more in [&[][..], &["--set", "array.rows=7", "--set", "array.preload_rows=2", "--format", "pot4"]] {
+        let (code, value) = json(folder.path(), &[&array[..], more].concat());
+        assert_eq!((code, value["unit"].as_str()), (0, Some("array")), "{value}");
+        let k_tiles = if more.is_empty() { 3 } else { 2 };
+        assert_eq!(value["golden_values_checked"], 3 * 6 * k_tiles);
+    }
+    let (code, _, stderr) = run(folder.path(), &[&array[..], &["--stall-seed", "1"]].concat());
+    assert_eq!((code, stderr.contains("--stall-seed")), (2, true), "{stderr}");
+    run(folder.path(), &["generate", "--preset", "tiny", "--unit", "array", "-o", "rtl"]);
+    let path = folder.path().join("rtl/systole_pe.v");
+    let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches(" + ").count(), 2, "one in the header, one in the logic: {text}");
+    let changed = text.rsplitn(2, " + ").collect::<Vec<_>>();
+    fs::write(&path, format!("{} - {}", changed[1], changed[0])).unwrap();
+    let (code, value) = json(folder.path(), &[&array[..], &["--rtl", "rtl"]].concat());
+    assert_eq!((code, value["first_mismatch"]["point"].as_str()), (1, Some("sum_o")), "{value}");
+    assert_eq!(value["first_mismatch"]["tile"], "0/0/0");
+}
+
+#[test]
 fn waves_that_cannot_be_written_are_refused_and_leave_nothing() {
     let folder = tempdir().unwrap();
     for file in ["/dev/full", "no/such/w.vcd", "."] {

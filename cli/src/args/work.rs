@@ -7,7 +7,6 @@ use spec::{Format, RequantMode};
 
 use super::hardware::HardwareArgs;
 use super::numeric;
-use super::unit::ENGINE;
 use crate::error::Error;
 use crate::output::Output;
 use crate::workload::{self, Numeric, Workload};
@@ -37,9 +36,6 @@ pub struct WorkArgs {
     /// How the inputs of linear layers are coded [default: a QModel's own, otherwise symmetric]
     #[arg(long, value_name = "MODE", value_parser = numeric::acts())]
     acts: Option<ActMode>,
-    /// Part of the hardware that runs it
-    #[arg(long, value_name = "UNIT", value_parser = [ENGINE], default_value = ENGINE)]
-    unit: String,
     /// Stall both streams at random, by this seed
     #[arg(long, value_name = "SEED")]
     pub stall_seed: Option<u64>,

@@ -2,18 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use cosim::array::cosim_array;
 use cosim::{Cosim, Options, Sources};
 use golden::linear::Prepared;
 use serde_json::json;
 use sim::lower::engine::roofline_cycles;
 
+use crate::args::unit::ENGINE;
 use crate::args::work::WorkArgs;
 use crate::error::Error;
 use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::{LayerResult, Telling, Totals, report};
+use crate::workload::Workload;
 
+/// The systolic array alone.
+const ARRAY: &str = "array";
 /// Wave file of the cycles around a mismatch.
 const MISMATCH_VCD: &str = "systole-mismatch.vcd";
 
@@ -27,6 +32,9 @@ const MISMATCH_VCD: &str = "systole-mismatch.vcd";
 pub struct Args {
     #[command(flatten)]
     work: WorkArgs,
+    /// Part of the hardware that runs it: the tile engine, or the array alone, whose partial sums are compared
+    #[arg(long, value_name = "UNIT", value_parser = [ENGINE, ARRAY], default_value = ENGINE)]
+    unit: String,
     /// Take the Verilog from this folder, as it stands, instead of generating it
     #[arg(long, value_name = "DIR")]
     rtl: Option<PathBuf>,
@@ -42,6 +50,10 @@ pub struct Args {
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
+    let sources = args.rtl.clone().map_or(Sources::Generated, Sources::Folder);
+    if args.unit == ARRAY {
+        return array(args, &workload, &sources, output);
+    }
     let mut options = Options {
         stall_seed: args.work.stall_seed,
         // Both models shall start at different values.
@@ -50,7 +62,6 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         mismatch_vcd: mismatch_vcd(),
         ..Options::default()
     };
-    let sources = args.rtl.clone().map_or(Sources::Generated, Sources::Folder);
     let mut layers = Vec::new();
     let mut built = None;
     for index in 0..workload.len() {
@@ -84,7 +95,39 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         output.remark("the Verilog's inner signals have other names than ours: it was compared at its ports alone");
     }
     let passed = |l: &LayerResult| l.verdict.matched();
-    let head = json!({"config_hash": workload.config.hash(), "unit": "engine"});
+    let head = json!({"config_hash": workload.config.hash(), "unit": args.unit});
+    Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
+}
+
+/// Runs the tiles of layers through the array alone.
+fn array(args: &Args, workload: &Workload, sources: &Sources, output: &Output) -> Result<Report, Error> {
+    let given = [
+        ("--stall-seed", args.work.stall_seed.is_some()),
+        ("--random-start", args.work.random_start.is_some()),
+        ("--vcd", args.vcd.is_some()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
+        return Err(Error::input(option, "given", "with --unit engine", "leave it away: the array has no handshakes"));
+    }
+    let mut layers = Vec::new();
+    for index in 0..workload.len() {
+        let label = workload.label(index);
+        let progress = output.spinner(&format!("array: {label}"));
+        let (layer, acts) = workload.get(index)?;
+        let mut result = LayerResult::new(label, &layer, workload.tokens());
+        let mut verdict = cosim_array(&workload.config, sources, &layer, &acts)?;
+        progress.finish_and_clear();
+        if let Some(first) = &mut verdict.first {
+            first.repeat = repeat::command(workload.layer(index));
+        }
+        let matched = result.found(verdict, None);
+        layers.push(result);
+        if !matched {
+            break;
+        }
+    }
+    let passed = |l: &LayerResult| l.verdict.matched();
+    let head = json!({"config_hash": workload.config.hash(), "unit": ARRAY});
     Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
 }
 

@@ -11,6 +11,7 @@ use sim::step::vcd::{WaveOptions, Waves};
 use spec::qmodel::{QActs, QLinear, QRows};
 use spec::verdict::{Mismatch, Verdict};
 
+use crate::args::unit::ENGINE;
 use crate::args::work::WorkArgs;
 use crate::error::Error;
 use crate::output::Output;
@@ -27,6 +28,9 @@ use crate::result::{LayerResult, Telling, Totals, report};
 pub struct Args {
     #[command(flatten)]
     work: WorkArgs,
+    /// Part of the hardware that runs it
+    #[arg(long, value_name = "UNIT", value_parser = [ENGINE], default_value = ENGINE)]
+    unit: String,
     /// Write the waves of every signal in the design
     #[arg(long, value_name = "FILE")]
     vcd: Option<PathBuf>,
@@ -104,7 +108,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
             grouped(totals.verdict.golden_values_checked)
         )
     };
-    let head = json!({"config_hash": workload.config.hash(), "unit": "engine", "engine": "step"});
+    let head = json!({"config_hash": workload.config.hash(), "unit": args.unit, "engine": "step"});
     Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
 }
 

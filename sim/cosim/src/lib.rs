@@ -3,6 +3,7 @@
 //! `step` runs ahead and records the inputs of every cycle; Verilator replays them in batches over a pipe; every output
 //! of every cycle is compared, every valid beat and every partial sum with golden. The first difference stops it.
 
+pub mod array;
 pub mod bench;
 pub mod cache;
 pub mod check;
