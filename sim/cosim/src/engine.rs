@@ -225,8 +225,10 @@ impl Cosim {
             mismatch.layer.clone_from(&layer.name);
             mismatch.repeat.clone_from(&options.repeat);
             if let Some(path) = &options.mismatch_vcd {
-                recent.write(mismatch.cycle, Wave::create(path, frames.0, frames.1)?)?;
-                mismatch.vcd = Some(path.display().to_string());
+                let wave = Wave::create(path, frames.0, frames.1);
+                let written = wave.and_then(|wave| recent.write(mismatch.cycle, wave));
+                // The mismatch is told in any case; where its waves cannot be written, without them.
+                mismatch.vcd = written.is_ok().then(|| path.display().to_string());
             }
             verdict.first = Some(mismatch);
         }
