@@ -105,7 +105,8 @@ impl Generator {
         let memory = self.m.memory(&name, width, depth);
         let bits = memory.addr_bits;
         let address = |g: &mut Self| {
-            let any = g.expr(Ty::u(bits), 1);
+            // Not a constant, with which yosys would take the memory apart.
+            let any = g.expr(Ty::u(bits), 1) ^ &g.leaf_signal().repeat(bits);
             if depth.is_power_of_two() {
                 return any;
             }
