@@ -8,7 +8,7 @@ use golden::linear::Prepared;
 use hdl::rtl::emit::Header;
 use hdl::rtl::module::Design;
 use sim::engine::{End, EngineRun, Probe, RunOptions, Start, engine_design};
-use sim::lower::{EngineProgram, lower};
+use sim::lower::{EngineProgram, Order, lower_in};
 use spec::Config;
 use spec::qmodel::{QActs, QLinear};
 use spec::verdict::{Mismatch, Verdict};
@@ -186,7 +186,9 @@ impl Cosim {
         options: &Options,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(Verdict, Option<Timing>), Error> {
-        let program = lower(&self.config, layer, acts)?;
+        // Every other seed also makes the engine hold the stream as long as it must.
+        let order = if options.stall_seed.is_some_and(|seed| seed % 2 == 1) { Order::Eager } else { Order::Overlapped };
+        let program = lower_in(&self.config, layer, acts, order)?;
         let frames = (&self.bench.inputs, &self.bench.outputs);
         let (step_seed, rtl_seed) = options.random_start.unzip();
         let random = step_seed.is_some();

@@ -81,7 +81,9 @@ pub fn list(config: &Config) -> Vec<Stress> {
         // One channel: rows follow each other as fast as they can.
         add((80, 2, 1), config.pe.formats[0], mode, 0);
         add((2, 2, 40 * cols), config.pe.formats[0], mode, 0);
-        add((4 * chunk, 9 * rows, 2 * cols + 1), config.pe.formats[0], mode, 0);
+        for kind in [0, 1, 1] {
+            add((4 * chunk, 9 * rows, 2 * cols + 1), config.pe.formats[0], mode, kind);
+        }
     }
     // Every power of two as a count of rows, tiles, and columns of the last tile: counters and their comparisons.
     let (format, mode) = (config.pe.formats[0], config.requant.modes[0]);

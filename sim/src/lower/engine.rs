@@ -99,12 +99,29 @@ impl Segment {
     }
 }
 
+/// When the activations of the next chunk are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As soon as they can be taken without holding up weights.
+    Overlapped,
+    /// As soon as the protocol allows, so that the engine has to hold the stream: for checks.
+    Eager,
+}
+
 /// Lowers a layer and its activations to the input stream of the tile engine of `config`.
+///
+/// # Errors
+/// Those of [`lower_in`].
+pub fn lower(config: &Config, layer: &QLinear, acts: &QActs) -> Result<EngineProgram, Error> {
+    lower_in(config, layer, acts, Order::Overlapped)
+}
+
+/// [`lower`], in that order.
 ///
 /// # Errors
 /// [`Error::Invalid`] for what the hardware cannot take: a format or mode that the Config does not offer, K above
 /// [`MAX_K`], buffers too small for one row (with the smallest size that would do), parts that do not fit each other.
-pub fn lower(config: &Config, layer: &QLinear, acts: &QActs) -> Result<EngineProgram, Error> {
+pub fn lower_in(config: &Config, layer: &QLinear, acts: &QActs, order: Order) -> Result<EngineProgram, Error> {
     let job = Job::new(config, layer, acts)?;
     let mut stream = Stream { side: BeatWriter::new(config.bus.data_bits), segments: Vec::new() };
     job.channels(&mut stream);
@@ -112,7 +129,7 @@ pub fn lower(config: &Config, layer: &QLinear, acts: &QActs) -> Result<EnginePro
     job.acts(&mut stream, 0, 0..job.act_words(0));
     for chunk in 0..job.chunks.len() {
         job.run(&mut stream, chunk);
-        job.weights_and_next_acts(&mut stream, chunk);
+        job.weights_and_next_acts(&mut stream, chunk, order);
         if chunk + 1 < job.chunks.len() {
             // Row scales are read last, by the requantizer, so they wait longest for their half.
             job.rows(&mut stream, chunk + 1);
@@ -294,13 +311,16 @@ impl<'a> Job<'a> {
     }
 
     /// The weights of one chunk with the activations of the next between them.
-    fn weights_and_next_acts(&self, stream: &mut Stream, chunk: usize) {
+    fn weights_and_next_acts(&self, stream: &mut Stream, chunk: usize, order: Order) {
         let tiles = self.k_tiles * self.n_tiles;
         let next_words = if chunk + 1 < self.chunks.len() { self.act_words(chunk + 1) } else { 0 };
         let slices = self.packing(self.act_word_bits).beats(next_words as u64).div_ceil(SLICE_BEATS) as usize;
         // The half that is to be filled was last read by the chunk before this one, which ends about when the weight
         // buffer has been refilled once: slices before that would hold up this chunk's weights.
-        let lead = (self.config.buffer.weight_tiles as usize + 1).min(tiles);
+        let lead = match order {
+            Order::Overlapped => (self.config.buffer.weight_tiles as usize + 1).min(tiles),
+            Order::Eager => 0,
+        };
         let slices = slices.min((tiles - lead).max(1));
         let mut sent_tiles = 0;
         for slice in 0..slices {

@@ -86,7 +86,12 @@ struct Half {
 
 /// Follows the stream as the engine must, and checks what each chunk finds in its buffers.
 fn check(config: &Config, layer: &QLinear, acts: &QActs) -> EngineProgram {
-    let program = lower(config, layer, acts).unwrap();
+    check_in(config, layer, acts, Order::Eager);
+    check_in(config, layer, acts, Order::Overlapped)
+}
+
+fn check_in(config: &Config, layer: &QLinear, acts: &QActs, order: Order) -> EngineProgram {
+    let program = lower_in(config, layer, acts, order).unwrap();
     let (array_rows, cols, lanes) = (config.array.rows as usize, config.array.cols as usize, config.lanes() as usize);
     let (_, k, n) = program.shape;
     let mut reader = Reader { beats: program.beats().collect(), next: 0, data_bits: config.bus.data_bits };

@@ -4,5 +4,5 @@ pub mod engine;
 pub mod pack;
 pub mod results;
 
-pub use engine::{Chunk, EngineProgram, lower};
+pub use engine::{Chunk, EngineProgram, Order, lower, lower_in};
 pub use results::{BeatAt, ResultLayout};
