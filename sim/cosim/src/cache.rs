@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// Models that are kept; the least recently used ones beyond that are removed.
 const MOST_MODELS: usize = 200;
+/// Age at which nothing can be building in a folder any more: longer than any build's time-out.
+const LEFT_OVER: Duration = Duration::from_secs(24 * 3600);
 
 /// The folder of built models: `SYSTOLE_CACHE`, or `systole` in `XDG_CACHE_HOME`, or in `.cache` of `HOME`.
 ///
@@ -71,11 +73,25 @@ impl Drop for Work {
     }
 }
 
-/// Removes the least recently used models; another process may do so at the same time.
+/// Whether a path is the folder of a build.
+fn is_build(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("build-"))
+}
+
+/// Removes the least recently used models, and build folders that an interrupted process left; another process may do
+/// so at the same time.
 fn prune(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else { return };
+    let (entries, builds): (Vec<_>, Vec<_>) = entries.flatten().partition(|entry| !is_build(&entry.path()));
+    let is_old = |path: &PathBuf| {
+        let age = path.metadata().and_then(|data| data.modified()).map(|time| time.elapsed().unwrap_or_default());
+        age.is_ok_and(|age| age > LEFT_OVER)
+    };
+    for path in builds.into_iter().map(|entry| entry.path()).filter(is_old) {
+        let _ = fs::remove_dir_all(path);
+    }
     let mut models: Vec<(SystemTime, PathBuf)> = entries
-        .flatten()
+        .into_iter()
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|e| e == "model"))
         .filter_map(|path| Some((path.metadata().ok()?.modified().ok()?, path)))
@@ -115,6 +131,18 @@ mod tests {
             model(&folder, &format!("n{i}"), fill).unwrap();
         }
         assert_eq!(fs::read_dir(&folder).unwrap().count(), MOST_MODELS);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn only_old_build_folders_are_removed() {
+        let folder = std::env::temp_dir().join(format!("systole-builds-test-{}", std::process::id()));
+        let (old, new) = (folder.join("build-old"), folder.join("build-new"));
+        fs::create_dir_all(&old).unwrap();
+        fs::create_dir_all(&new).unwrap();
+        fs::File::open(&old).unwrap().set_modified(SystemTime::now() - 2 * LEFT_OVER).unwrap();
+        prune(&folder);
+        assert!(!old.exists() && new.exists());
         fs::remove_dir_all(&folder).unwrap();
     }
 }
