@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Problem};
-use crate::kind::{Format, Operand, PeKind, RequantMode};
+use crate::kind::{Format, PeKind, RequantMode};
+
+mod derived;
+mod parse;
 
 /// Widest signal of the hardware language, in bits.
 pub const MAX_SIGNAL_BITS: u32 = 4096;
@@ -101,11 +104,10 @@ impl Config {
     /// Parses and validates a TOML text.
     ///
     /// # Errors
-    /// [`Error::Syntax`] for bad TOML, missing or unknown fields; [`Error::Invalid`] with every field out of range.
+    /// [`Error::Syntax`] for what is not TOML; [`Error::Invalid`] with every field that is missing, unknown, of the wrong
+    /// kind or out of range.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|e| Error::Syntax(e.to_string().trim().to_string()))?;
-        config.validate()?;
-        Ok(config)
+        parse::parse(text)
     }
 
     /// Checks every field and reports all problems at once.
@@ -209,113 +211,4 @@ impl Config {
         let digest = Sha256::digest(self.to_toml().as_bytes());
         digest[..8].iter().map(|b| format!("{b:02x}")).collect()
     }
-
-    /// Code in which PEs hold weights: the formats' own if they share one, else INT8, which holds every decoded weight.
-    pub fn weight_operand(&self) -> Operand {
-        common(self.pe.formats.iter().map(|f| f.weight()))
-    }
-
-    /// Code in which PEs take activations: the formats' own if they share one, else INT8.
-    pub fn act_operand(&self) -> Operand {
-        common(self.pe.formats.iter().map(|f| f.act()))
-    }
-
-    /// Cycles a tile's weights take to enter: `ceil(rows / preload_rows)`; also words a tile in the weight buffer.
-    pub fn preload_cycles(&self) -> u32 {
-        self.array.rows.div_ceil(self.array.preload_rows.min(self.array.rows))
-    }
-
-    /// Rows of weights that really enter a cycle: one of each band of [`Self::preload_cycles`] rows.
-    pub fn preload_rows(&self) -> u32 {
-        self.array.rows.div_ceil(self.preload_cycles())
-    }
-
-    /// Bits of a word of the weight buffer: `[preload_rows, cols]` weights in the PE's code.
-    pub fn weight_word_bits(&self) -> u32 {
-        self.preload_rows() * self.array.cols * self.weight_operand().bits()
-    }
-
-    /// Bits of a word of the activation buffer: `[rows]` activations in the PE's code.
-    pub fn act_word_bits(&self) -> u32 {
-        self.array.rows * self.act_operand().bits()
-    }
-
-    /// Words in each half of the activation buffer.
-    pub fn act_words(&self) -> u32 {
-        self.buffer.act_bytes / 2 / self.act_word_bits().div_ceil(8)
-    }
-
-    /// Bits of a partial sum that leaves a column: no tile's sum overflows it.
-    pub fn sum_bits(&self) -> u32 {
-        let exact =
-            u64::from(self.array.rows) * u64::from(self.weight_operand().magnitude() * self.act_operand().magnitude());
-        u64::BITS - exact.leading_zeros() + 1
-    }
-
-    /// Bits of a product.
-    pub fn product_bits(&self) -> u32 {
-        let exact = self.weight_operand().magnitude() * self.act_operand().magnitude();
-        u32::BITS - exact.leading_zeros() + 1
-    }
-
-    /// Bits of an accumulator: 32 for per-channel formats.
-    pub fn acc_bits(&self) -> u32 {
-        32
-    }
-
-    /// Bits of a word of an accumulator bank: `[cols]` accumulators.
-    pub fn acc_word_bits(&self) -> u32 {
-        self.array.cols * self.acc_bits()
-    }
-
-    /// Words in each of the two accumulator banks.
-    pub fn acc_words(&self) -> u32 {
-        self.buffer.acc_bytes / 2 / self.acc_word_bits().div_ceil(8)
-    }
-
-    /// Requantizer lanes that are built: the largest divisor of `array.cols` not above `requant.lanes`.
-    pub fn lanes(&self) -> u32 {
-        (1..=self.requant.lanes.min(self.array.cols)).rev().find(|l| self.array.cols % l == 0).unwrap_or(1)
-    }
-
-    /// Words of the requantizer's channel memory: `[ceil(channels / cols) * cols / lanes]`.
-    pub fn channel_words(&self) -> u32 {
-        self.buffer.channels.div_ceil(self.array.cols) * (self.array.cols / self.lanes())
-    }
-
-    /// Tokens a chunk of a layer `[k] -> [n]` can hold, or the field that is too small for even one.
-    ///
-    /// # Errors
-    /// The field, its value and the smallest value that would do.
-    pub fn chunk_rows_for(&self, k: usize, n: usize) -> Result<usize, Problem> {
-        let k_tiles = k.div_ceil(self.array.rows as usize);
-        let n_tiles = n.div_ceil(self.array.cols as usize);
-        let refuse = |field: &str, value: u32, needed: usize| {
-            Problem::new(
-                field,
-                value,
-                format!(">= {needed} for a layer {k} -> {n}"),
-                format!("set {field} = {needed} or more"),
-            )
-        };
-        if n > self.buffer.channels as usize {
-            return Err(refuse("buffer.channels", self.buffer.channels, n));
-        }
-        let act = self.act_words() as usize / k_tiles.max(1);
-        if act == 0 {
-            let needed = 2 * k_tiles * self.act_word_bits().div_ceil(8) as usize;
-            return Err(refuse("buffer.act_bytes", self.buffer.act_bytes, needed));
-        }
-        let acc = self.acc_words() as usize / n_tiles.max(1);
-        if acc == 0 {
-            let needed = 2 * n_tiles * self.acc_word_bits().div_ceil(8) as usize;
-            return Err(refuse("buffer.acc_bytes", self.buffer.acc_bytes, needed));
-        }
-        Ok(act.min(acc).min(self.array.chunk_rows as usize))
-    }
-}
-
-fn common(mut operands: impl Iterator<Item = Operand>) -> Operand {
-    let first = operands.next().unwrap_or(Operand::Int8);
-    if operands.all(|o| o == first) { first } else { Operand::Int8 }
 }
