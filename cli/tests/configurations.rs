@@ -90,7 +90,7 @@ fn files_that_are_no_configuration_are_refused() {
     let unknown = format!("{}\n[power]\nwatts = 3\n", hdl::presets::preset("tiny").unwrap());
     fs::write(folder.path().join("unknown.toml"), unknown).unwrap();
     for (name, part) in [
-        ("empty.toml", "missing field"),
+        ("empty.toml", "[array] = missing"),
         ("binary.toml", "not UTF-8"),
         ("large.toml", "larger than 1 MiB"),
         ("folder.toml", "cannot read"),
