@@ -376,6 +376,10 @@ impl Flat {
 }
 
 impl Flat {
+    pub fn is_const(&self, value: u32) -> bool {
+        self.groups[self.group_of[value as usize] as usize].kind == Kind::Const
+    }
+
     /// Value of a signal that has been resolved.
     pub fn known(&self, inst: u32, sig: u32) -> Option<u32> {
         Some(self.sig_memo[inst as usize][sig as usize]).filter(|v| *v < OPEN)

@@ -322,11 +322,15 @@ fn run(seed: u64, lanes: u32, widths: &'static [u32], cycles: u32) {
     let mut random = SplitMix::new(!seed);
     let mut state: Vec<Vec<Value>> =
         (0..lanes).map(|lane| (0..3).map(|r| read(&s, &format!("u_dut[0][{lane}].r{r}_q"))).collect()).collect();
+    let mut held: HashMap<(u32, usize), Vec<u64>> = HashMap::new();
     for cycle in 0..cycles {
         let mut envs = Vec::new();
+        // Quiet cycles, in which little or nothing changes, let instructions be skipped.
+        let quiet = cycle % 16 > 5;
         for lane in 0..lanes {
             let mut env = HashMap::new();
             for (i, input) in m.pool[..5].iter().enumerate() {
+                let hold = quiet && random.next() % 10 > 0;
                 // Corners half of the time.
                 let limbs: Vec<u64> = match random.next() % 6 {
                     0 => vec![0; 64],
@@ -334,6 +338,8 @@ fn run(seed: u64, lanes: u32, widths: &'static [u32], cycles: u32) {
                     2 => limbs_of(&(0..input.width()).map(|b| b + 1 == input.width()).collect::<Value>()),
                     _ => (0..64).map(|_| random.next()).collect(),
                 };
+                let limbs = if hold { held[&(lane, i)].clone() } else { limbs };
+                held.insert((lane, i), limbs.clone());
                 let port = s.input(&format!("in{i}_i{lane}")).unwrap_or_else(|e| panic!("{e}"));
                 s.set_limbs(port, &limbs);
                 env.insert(id(input), of_limbs(input.width(), &limbs));
@@ -400,5 +406,13 @@ fn random_modules_of_narrow_signals() {
 fn random_modules_of_very_wide_signals() {
     for seed in 3000..3030 {
         run(seed, 1, &[1, 8, 64, 129, 512, 1000, 4095, 4096], 3);
+    }
+}
+
+#[test]
+fn random_modules_with_quiet_cycles() {
+    for seed in 4000..4010 {
+        run(seed, 1, &WIDTHS, 150);
+        run(seed, 6, &[1, 5, 16, 32, 40], 100);
     }
 }

@@ -5,6 +5,7 @@
 //! [`Stepper::set`] for the inputs, [`Stepper::settle`], [`Stepper::get`] for the outputs, [`Stepper::tick`]. The clock is
 //! implicit, `rst_ni` is an ordinary input.
 
+mod chunk;
 mod commit;
 mod compile;
 mod exec;
@@ -21,6 +22,7 @@ use hdl::rtl::module::SignalKind;
 use hdl::rtl::{Design, Ty};
 
 use crate::error::Error;
+use chunk::Chunk;
 use commit::Reset;
 use exec::{Instr, State};
 use flatten::{Flat, Kind};
@@ -88,7 +90,10 @@ pub struct Stepper {
     loc: Vec<u32>,
     state: State,
     tables: Tables,
+    chunks: Vec<Chunk>,
     settle: Vec<Instr>,
+    /// Instructions that belong to chunks; the others copy states for the clock edge.
+    chunked: usize,
     edge: Vec<Instr>,
     resets: Vec<Reset>,
     /// Every register and memory output.
@@ -108,9 +113,9 @@ impl Stepper {
         let flat = Flat::new(design)?;
         let batches = level::schedule(&flat)?;
         let mut compiler = compile::Compiler::new(&flat);
-        for batch in &batches {
-            compiler.batch(batch);
-        }
+        let order = chunk::order(&flat, &batches);
+        let chunks = chunk::compile(&mut compiler, &batches, &order);
+        let chunked = compiler.code.len();
         let edge = commit::compile(&mut compiler);
         let mut states = Vec::new();
         for group in flat.groups.iter().filter(|g| g.kind == Kind::State) {
@@ -122,6 +127,8 @@ impl Stepper {
             loc,
             state,
             tables,
+            chunks,
+            chunked,
             settle: code,
             edge: edge.code,
             resets: edge.resets,
@@ -250,7 +257,7 @@ impl Stepper {
         }
     }
 
-    /// Sets an input, or overwrites a register, with the low bits of `value`.
+    /// Sets an input, or overwrites a register, with the low bits of `value`. Other signals are not to be set.
     pub fn set(&mut self, port: Port, value: u64) {
         self.state.store(port.0, |k| if k == 0 { value } else { 0 });
         self.dirty = true;
@@ -277,7 +284,10 @@ impl Stepper {
     /// Evaluates the combinational logic, if anything changed.
     pub fn settle(&mut self) {
         if self.dirty {
-            for instr in &self.settle {
+            for chunk in &mut self.chunks {
+                chunk.settle(&self.settle, &mut self.state, &self.tables);
+            }
+            for instr in &self.settle[self.chunked..] {
                 (instr.run)(&mut self.state, &self.tables, instr);
             }
             self.dirty = false;
