@@ -200,8 +200,7 @@ impl Maker {
             }
             15 => {
                 let bits = 1 + self.below(3) as u32;
-                let words: Vec<Expr> =
-                    self.pool.iter().filter(|e| e.width().is_multiple_of(1 << bits)).cloned().collect();
+                let words: Vec<Expr> = self.pool.iter().filter(|e| e.width() % (1 << bits) == 0).cloned().collect();
                 if words.is_empty() {
                     return a;
                 }

@@ -143,10 +143,7 @@ impl Stepper {
 
     fn top_port(&self, name: &str, kind: &SignalKind, wanted: &'static str) -> Result<Port, Error> {
         let top = &self.flat.templates[0].module;
-        if name == "rst_ni"
-            && *kind == SignalKind::Input
-            && let Some(reset) = self.reset
-        {
+        if let Some(reset) = self.reset.filter(|_| name == "rst_ni" && *kind == SignalKind::Input) {
             return Ok(Port(reset));
         }
         match top.port(name).filter(|(_, s)| s.kind == *kind) {
@@ -199,9 +196,7 @@ impl Stepper {
     /// [`Error::NotFound`].
     pub fn signal(&self, path: &str) -> Result<Port, Error> {
         let missing = |hint: &str| self.not_found("signal", path, hint.into());
-        if path == "rst_ni"
-            && let Some(reset) = self.reset
-        {
+        if let Some(reset) = self.reset.filter(|_| path == "rst_ni") {
             return Ok(Port(reset));
         }
         let (inst, name) = self.locate(path).ok_or_else(|| missing(": no such instance"))?;
@@ -300,9 +295,7 @@ impl Stepper {
         for instr in &self.edge {
             (instr.run)(&mut self.state, &self.tables, instr);
         }
-        if let Some(reset) = self.reset
-            && self.state.half[reset.off as usize] == 0
-        {
+        if self.reset.is_some_and(|reset| self.state.half[reset.off as usize] == 0) {
             for Reset { opd, limbs } in &self.resets {
                 self.state.store(*opd, |k| limbs[k]);
             }

@@ -239,10 +239,9 @@ fn loops_through_instances_are_named() {
     // The builder refuses the loop itself: it is closed behind its back.
     let mut top = (*top).clone();
     for item in &mut top.items {
-        if let Item::Assign(id, value) = item
-            && top.signals[id.0 as usize].name == "back"
-        {
-            *value = second.out("y_o");
+        match item {
+            Item::Assign(id, value) if top.signals[id.0 as usize].name == "back" => *value = second.out("y_o"),
+            _ => {}
         }
     }
     match Stepper::new(&Design::new(Arc::new(top))) {
