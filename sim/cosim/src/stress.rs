@@ -83,6 +83,8 @@ pub fn list(config: &Config) -> Vec<Stress> {
         add((2, 2, 40 * cols), config.pe.formats[0], mode, 0);
         for kind in [0, 1, 1] {
             add((4 * chunk, 9 * rows, 2 * cols + 1), config.pe.formats[0], mode, kind);
+            // Few enough tiles for a half to be wanted while its first words are still read.
+            add((5 * chunk, 2 * rows, 3 * cols + 1), config.pe.formats[0], mode, kind);
         }
     }
     // Every power of two as a count of rows, tiles, and columns of the last tile: counters and their comparisons.
