@@ -71,7 +71,7 @@ fn the_workspace_keeps_the_import_rule() {
 #[test]
 fn every_kind_of_forbidden_arrow_is_found() {
     let package = |name: &str, dependencies: Value| json!({"name": name, "id": name, "dependencies": dependencies});
-    let arrow = |name: &str, kind: Value| json!({"name": name, "kind": kind, "path": format!("/root/{name}")});
+    let arrow = |name: &str, kind: Value| json!({"name": name, "kind": kind, "path": format!("/repo/{name}")});
     let of = |package: Value| violations(&json!({"packages": [package]}));
 
     let foreign = json!({"name": "serde", "kind": null, "path": null});
