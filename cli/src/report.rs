@@ -21,6 +21,14 @@ impl Report {
     pub fn done(text: impl Into<String>, json: Value) -> Self {
         Self { text: text.into(), brief: String::new(), json, exit: Exit::Match }
     }
+
+    /// Adds a finding: a field of the JSON object and a paragraph for people.
+    pub fn add(&mut self, field: &str, value: Value, text: &str) {
+        if let Value::Object(object) = &mut self.json {
+            object.insert(field.to_string(), value);
+        }
+        self.text.push_str(&format!("\n\n{text}"));
+    }
 }
 
 /// A table of aligned columns; numbers to the right.

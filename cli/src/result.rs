@@ -158,7 +158,7 @@ fn table(layers: &[LayerResult], passed: &dyn Fn(&LayerResult) -> bool) -> Strin
         table.row([
             layer.label.clone(),
             layer.format.to_string(),
-            format!("{m} x {k} x {n}"),
+            if m == 0 { "-".to_string() } else { format!("{m} x {k} x {n}") },
             layer.cycles.map_or("-".to_string(), grouped),
             percent(layer.utilisation()),
             grouped(layer.verdict.golden_values_checked),

@@ -7,6 +7,7 @@ use cosim::{Cosim, Options, Sources};
 use golden::linear::Prepared;
 use serde_json::json;
 use sim::lower::engine::roofline_cycles;
+use spec::verdict::Verdict;
 
 use crate::args::unit::ENGINE;
 use crate::args::work::WorkArgs;
@@ -35,7 +36,8 @@ pub struct Args {
     /// Part of the hardware that runs it: the tile engine, or the array alone, whose partial sums are compared
     #[arg(long, value_name = "UNIT", value_parser = [ENGINE, ARRAY], default_value = ENGINE)]
     unit: String,
-    /// Take the Verilog from this folder, as it stands, instead of generating it
+    /// Take the Verilog from this folder, as it stands, instead of generating it; layers that match are followed by
+    /// seeded stress layers in every format and mode
     #[arg(long, value_name = "DIR")]
     rtl: Option<PathBuf>,
     /// Write the waves of the whole run, both models side by side
@@ -94,9 +96,53 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     if !built.as_ref().is_none_or(Cosim::has_probes) {
         output.remark("the Verilog's inner signals have other names than ours: it was compared at its ports alone");
     }
+    let mut stressed = None;
+    let all_matched = layers.len() == workload.len() && layers.iter().all(|l| l.verdict.matched());
+    if let Some(cosim) = built.as_ref().filter(|_| args.rtl.is_some() && all_matched) {
+        let verdict = stress(cosim, &options, output)?;
+        if verdict.matched() {
+            stressed = Some(verdict);
+        } else {
+            layers.push(LayerResult {
+                label: "stress layers".into(),
+                format: "all",
+                verdict,
+                ..LayerResult::default()
+            });
+        }
+    }
     let passed = |l: &LayerResult| l.verdict.matched();
     let head = json!({"config_hash": workload.config.hash(), "unit": args.unit});
-    Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
+    let mut report = report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head });
+    if let Some(verdict) = stressed {
+        report.add(
+            "stress",
+            json!({
+                "match": true,
+                "cycles_checked": verdict.cycles_checked,
+                "golden_values_checked": verdict.golden_values_checked,
+            }),
+            &format!(
+                "Stress layers of the Verilog given: {} cycles and {} values more, all equal.",
+                grouped(verdict.cycles_checked),
+                grouped(verdict.golden_values_checked)
+            ),
+        );
+    }
+    Ok(report)
+}
+
+/// Verilog that was not generated here may be wrong where the layers asked for do not reach: seeded layers that reach
+/// every format, mode, edge, stall and random start.
+fn stress(cosim: &Cosim, options: &Options, output: &Output) -> Result<Verdict, Error> {
+    let options = Options { repeat: repeat::command(None), vcd: None, ..options.clone() };
+    let bar = output.bar(0, "stress layers");
+    let verdict = cosim.stress(&options, |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    })?;
+    bar.finish_and_clear();
+    Ok(verdict)
 }
 
 /// Runs the tiles of layers through the array alone.
