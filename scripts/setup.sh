@@ -25,7 +25,7 @@ need yosys SYSTOLE_YOSYS yosys
 need iverilog SYSTOLE_IVERILOG iverilog
 
 if ! command -v cargo >/dev/null 2>&1 && [ ! -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then
-    say "cargo is missing: install Rust 1.85 or newer from https://rustup.rs, then run this again"
+    say "cargo is missing: install Rust 1.88 or newer from https://rustup.rs, then run this again"
     exit 3
 fi
 
