@@ -183,10 +183,10 @@ impl Reader<'_> {
         for field in ["rope_scaling", "rope_parameters"] {
             self.check_rope(field);
         }
-        if let Some(value) = self.get("partial_rotary_factor").cloned() {
-            if value.as_f64() != Some(1.0) {
-                self.problem("partial_rotary_factor", value, "1.0", "partial rotation is not supported");
-            }
+        if let Some(value) = self.get("partial_rotary_factor").cloned()
+            && value.as_f64() != Some(1.0)
+        {
+            self.problem("partial_rotary_factor", value, "1.0", "partial rotation is not supported");
         }
         if let Some(value) = self.get("quantization_config").cloned() {
             let method = value.get("quant_method").cloned().unwrap_or(value);
@@ -292,18 +292,18 @@ impl Reader<'_> {
     }
 
     fn check_heads(&mut self, hidden: u64, heads: u64, kv_heads: u64, head_dim: u64) {
-        if heads % kv_heads != 0 {
+        if !heads.is_multiple_of(kv_heads) {
             let allowed = format!("a divisor of num_attention_heads = {heads}");
             self.problem("num_key_value_heads", kv_heads, allowed, "correct config.json");
         }
-        if head_dim % 2 != 0 {
+        if !head_dim.is_multiple_of(2) {
             self.problem("head_dim", head_dim, "even", "rotation by halves pairs the values of a head");
         }
         if heads * head_dim > MAX_K {
             let allowed = format!("num_attention_heads * head_dim <= {MAX_K}");
             self.problem("head_dim", head_dim, allowed, "correct config.json");
         }
-        if self.get("head_dim").is_none() && hidden % heads != 0 {
+        if self.get("head_dim").is_none() && !hidden.is_multiple_of(heads) {
             let allowed = format!("a multiple of num_attention_heads = {heads}");
             self.problem("hidden_size", hidden, allowed, "or state head_dim");
         }

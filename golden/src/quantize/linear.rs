@@ -22,7 +22,7 @@ const ALIGN_ONE: f64 = (1u32 << 15) as f64;
 /// # Panics
 /// If `weight` does not hold whole rows of `k`.
 pub fn quantize_weights(name: &str, format: Format, weight: &[f32], k: usize) -> QLayer {
-    assert!(k > 0 && weight.len() % k == 0, "{name}: {} weights have no rows of {k}", weight.len());
+    assert!(k > 0 && weight.len().is_multiple_of(k), "{name}: {} weights have no rows of {k}", weight.len());
     let operand = format.weight();
     let rows: Vec<&[f32]> = weight.chunks_exact(k).collect();
     let steps: Vec<f64> = rows.par_iter().map(|row| channel_step(operand, row)).collect();

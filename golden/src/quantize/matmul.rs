@@ -17,7 +17,7 @@ const OUTS: usize = 4;
 /// If `w` does not hold whole rows of `x.cols` elements.
 pub fn linear(x: &Tensor<f32>, w: &[f32]) -> Tensor<f32> {
     let k = x.cols;
-    assert!(k > 0 && w.len() % k == 0, "weights of {} elements have no rows of {k}", w.len());
+    assert!(k > 0 && w.len().is_multiple_of(k), "weights of {} elements have no rows of {k}", w.len());
     let n = w.len() / k;
     let mut y = Tensor::filled(x.rows, n, 0.0);
     y.data.par_chunks_mut(TOKENS * n).enumerate().for_each(|(panel, out)| {

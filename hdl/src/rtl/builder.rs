@@ -267,7 +267,7 @@ impl ModuleBuilder {
             }
         }
         if let Some(lanes) = lanes
-            && (lanes.ty().signed || memory.width % lanes.width() != 0)
+            && (lanes.ty().signed || !memory.width.is_multiple_of(lanes.width()))
         {
             self.problem(format!("memory {}: {} lane enables for {} bits", memory.name, lanes.width(), memory.width));
         }

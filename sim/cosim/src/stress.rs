@@ -131,7 +131,7 @@ impl Stress {
     /// [`Error::Golden`] for a shape that golden refuses.
     pub fn operands(&self) -> Result<(QLinear, QActs), Error> {
         let (m, k, n) = self.shape;
-        let zero_points = self.seed % 2 == 0 && self.format.act() == Operand::Int8;
+        let zero_points = self.seed.is_multiple_of(2) && self.format.act() == Operand::Int8;
         let (mut layer, mut acts) = random_layer(Shape { m, k, n }, self.format, self.mode, zero_points, self.seed)?;
         match self.codes {
             Codes::Uniform => {}
@@ -145,7 +145,7 @@ impl Stress {
     fn enlarge(&self, layer: &mut QLinear, acts: &mut QActs) {
         let k = self.shape.1;
         let bias = |codes: &mut [i8], line: usize, operand: Operand| {
-            let is_negative = (line as u64 + self.seed) % 3 == 0;
+            let is_negative = (line as u64 + self.seed).is_multiple_of(3);
             codes.iter_mut().for_each(|code| *code = biased(*code, line, operand, is_negative));
         };
         let (act, weight) = (self.format.act(), self.format.weight());
@@ -184,7 +184,7 @@ impl Stress {
             codes.fill(code);
         }
         self.sum(layer);
-        layer.align.fill(if k % 128 == 0 { (1 << 15) - 1 } else { 1 << 15 });
+        layer.align.fill(if k.is_multiple_of(128) { (1 << 15) - 1 } else { 1 << 15 });
         for (row, codes) in acts.codes.data.chunks_mut(k).enumerate() {
             codes.fill(if self.format.act() == Operand::Int8 { 1 + (row * 37 % 127) as i8 } else { 1 + row as i8 % 7 });
         }

@@ -46,7 +46,7 @@ impl Stalls {
             _ if bits >> 56 == 0 => (1, MAX_STALL_CYCLES),
             _ => (2, 12),
         };
-        let stalls = bits % one_in == 0;
+        let stalls = bits.is_multiple_of(one_in);
         let cycles = if stalls { 1 + (bits >> 8) as u32 % most } else { 0 };
         Stall { cycles, after_valid: bits >> 55 & 1 == 1 }
     }
@@ -168,7 +168,7 @@ mod tests {
             if held.is_some() {
                 assert_eq!(offered, held, "an offer stands until it is taken");
             }
-            let ready = mix(cycle) % 3 == 0;
+            let ready = mix(cycle).is_multiple_of(3);
             let take = offered.filter(|_| ready);
             held = if ready { None } else { offered };
             taken.extend(take.into_iter().flatten());

@@ -339,7 +339,7 @@ impl<'a> Job<'a> {
     fn beat_aligned(&self, tile: usize) -> usize {
         let shared = self.packing(self.weight_word_bits).words_per_beat as usize;
         let words = self.config.preload_cycles() as usize;
-        (0..=tile).rev().find(|t| t * words % shared == 0).unwrap_or(0)
+        (0..=tile).rev().find(|t| (t * words).is_multiple_of(shared)).unwrap_or(0)
     }
 
     fn weights(&self, stream: &mut Stream, tiles: Range<usize>) {

@@ -102,7 +102,7 @@ mod tests {
         for data_bits in [32, 64, 128, 256, 512] {
             for (element, count) in [(4, 1), (4, 3), (8, 1), (8, 7), (8, 9), (40, 1), (40, 3), (32, 1), (40, 16)] {
                 let word_bits = element * count;
-                let bit = |i: usize| (i * i / 7 + i) % 3 == 0;
+                let bit = |i: usize| (i * i / 7 + i).is_multiple_of(3);
                 let words: Vec<Vec<bool>> = (0..11)
                     .map(|w| (0..word_bits as usize).map(|b| bit(w * word_bits as usize + b)).collect())
                     .collect();

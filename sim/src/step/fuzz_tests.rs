@@ -329,7 +329,7 @@ fn run(seed: u64, lanes: u32, widths: &'static [u32], cycles: u32) {
         for lane in 0..lanes {
             let mut env = HashMap::new();
             for (i, input) in m.pool[..5].iter().enumerate() {
-                let hold = quiet && random.next() % 10 > 0;
+                let hold = quiet && !random.next().is_multiple_of(10);
                 // Corners half of the time.
                 let limbs: Vec<u64> = match random.next() % 6 {
                     0 => vec![0; 64],

@@ -191,7 +191,7 @@ pub(super) fn concat(s: &mut State, t: &Tables, i: &Instr) {
         for k in 0..limbs(part.opd.ty.width) {
             let limb = s.limb(part.opd, k);
             s.full[dst + lsb / 64] |= limb << (lsb % 64);
-            let carried = if lsb % 64 == 0 { 0 } else { limb >> (64 - lsb % 64) };
+            let carried = if lsb.is_multiple_of(64) { 0 } else { limb >> (64 - lsb % 64) };
             if carried != 0 {
                 s.full[dst + lsb / 64 + 1] |= carried;
             }

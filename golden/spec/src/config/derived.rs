@@ -70,7 +70,7 @@ impl Config {
 
     /// Requantizer lanes that are built: the largest divisor of `array.cols` not above `requant.lanes`.
     pub fn lanes(&self) -> u32 {
-        (1..=self.requant.lanes.min(self.array.cols)).rev().find(|l| self.array.cols % l == 0).unwrap_or(1)
+        (1..=self.requant.lanes.min(self.array.cols)).rev().find(|l| self.array.cols.is_multiple_of(*l)).unwrap_or(1)
     }
 
     /// Words of the requantizer's channel memory: `[ceil(channels / cols) * cols / lanes]`.

@@ -271,7 +271,7 @@ impl Generator {
         if ty.width == 1 {
             return self.leaf(ty, d);
         }
-        let divisors: Vec<u32> = (2..=ty.width.min(64)).filter(|n| ty.width % n == 0).collect();
+        let divisors: Vec<u32> = (2..=ty.width.min(64)).filter(|n| ty.width.is_multiple_of(*n)).collect();
         let value = if self.one_in(3) && !divisors.is_empty() {
             let count = divisors[self.below(divisors.len() as u32) as usize];
             let part = Ty { width: ty.width / count, signed: self.one_in(2) };

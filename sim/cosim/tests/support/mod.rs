@@ -43,7 +43,7 @@ impl Run {
     /// Runs it.
     pub fn on(&self, cosim: &Cosim, options: &Options) -> Verdict {
         let (m, k, n) = self.shape;
-        let zero_points = self.seed % 2 == 0 && self.format.act() == spec::Operand::Int8;
+        let zero_points = self.seed.is_multiple_of(2) && self.format.act() == spec::Operand::Int8;
         let (layer, acts) = random_layer(Shape { m, k, n }, self.format, self.mode, zero_points, self.seed).unwrap();
         let options = Options { stall_seed: self.stall_seed, random_start: self.random_start, ..options.clone() };
         cosim.run(&layer, &acts, &options, |_, _| {}).unwrap_or_else(|e| panic!("{self:?}: {e}"))
