@@ -114,7 +114,7 @@ fn product(x: &Tensor<f64>, w: &[f32]) -> Tensor<f64> {
 fn integer_layers_are_the_product_of_what_their_codes_stand_for() {
     let model = fairy();
     let ids = model.tokenizer.encode(PROMPT).unwrap();
-    for format in Format::ALL {
+    for format in Format::PLAIN {
         for layer in LAYERS {
             let exact = outputs(&model, layer, &ids);
             let amax = exact.data.iter().fold(0.0f32, |top, y| top.max(y.abs()));
@@ -206,7 +206,7 @@ fn codes_are_as_close_to_the_checkpoint_as_their_bits_allow() {
 #[test]
 fn rows_of_zeros_and_tiny_channels_have_defined_codes() {
     let zeros = Tensor::filled(2, 4, 0.0);
-    for format in Format::ALL {
+    for format in Format::PLAIN {
         let acts = quantize_acts(&zeros, format, ActMode::Symmetric).unwrap();
         assert!(acts.codes.data.iter().all(|&c| c == 0));
         assert_eq!(acts.scales[0], RowScale { step: dyadic(1.0), zp: 128 });

@@ -6,7 +6,7 @@ use spec::{Format, RequantMode};
 
 /// Parses the name of a number format.
 pub fn format() -> impl TypedValueParser<Value = Format> {
-    let parser = PossibleValuesParser::new(Format::ALL.map(Format::name));
+    let parser = PossibleValuesParser::new(Format::PLAIN.map(Format::name));
     parser.map(|name| Format::from_name(&name).expect("only listed names are let through"))
 }
 

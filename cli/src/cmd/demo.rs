@@ -85,7 +85,7 @@ pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
 fn groups(output: &Output) -> Result<Vec<Group>, Error> {
     let mut groups: Vec<Group> = Vec::new();
     let mut first = 0;
-    for format in [FORMAT].into_iter().chain(Format::ALL.into_iter().filter(|&f| f != FORMAT)) {
+    for format in [FORMAT].into_iter().chain(Format::PLAIN.into_iter().filter(|&f| f != FORMAT)) {
         let layer = (format != FORMAT).then_some(LAYER);
         let mut config = Config::from_toml(preset(PRESET).unwrap_or_default())?;
         if !config.pe.formats.contains(&format) {

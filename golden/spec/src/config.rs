@@ -162,7 +162,7 @@ impl Config {
         for (i, &format) in self.pe.formats.iter().enumerate() {
             if !self.pe.kind.supports(format) {
                 let allowed: Vec<_> =
-                    Format::ALL.into_iter().filter(|&f| self.pe.kind.supports(f)).map(Format::name).collect();
+                    Format::PLAIN.into_iter().filter(|&f| self.pe.kind.supports(f)).map(Format::name).collect();
                 let cure = format!("or set pe.kind = {:?}", format.pe_kind().name());
                 let allowed = format!("{} with pe.kind = {:?}", allowed.join(", "), self.pe.kind.name());
                 problems.push(Problem::new("pe.formats", format.name(), allowed, cure));

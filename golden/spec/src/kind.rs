@@ -81,11 +81,32 @@ pub enum Format {
     Fp4,
     /// Power-of-two weights, INT8 activations.
     Pot4,
+    /// INT4 weights and activations.
+    W4a4,
+    /// FP4 E2M1 weights in blocks with a power-of-two scale (OCP MX), INT8 activations.
+    Mxfp4a8,
+    /// FP4 E2M1 weights and activations, both in blocks with a power-of-two scale (OCP MX).
+    Mxfp4,
+    /// FP4 E2M1 weights and activations, both in blocks with an E4M3 scale.
+    Nvfp4,
 }
 
 impl Format {
     /// Every format, in the order of reports; tests loop over it.
-    pub const ALL: [Self; 5] = [Self::W8a8, Self::W4a8, Self::Fp4a8, Self::Fp4, Self::Pot4];
+    pub const ALL: [Self; 9] = [
+        Self::W8a8,
+        Self::W4a8,
+        Self::W4a4,
+        Self::Fp4a8,
+        Self::Fp4,
+        Self::Mxfp4a8,
+        Self::Mxfp4,
+        Self::Nvfp4,
+        Self::Pot4,
+    ];
+
+    /// The formats that the tile engine computes, each with one step a channel.
+    pub const PLAIN: [Self; 5] = [Self::W8a8, Self::W4a8, Self::Fp4a8, Self::Fp4, Self::Pot4];
 
     /// Name on the command line and in Config files.
     pub const fn name(self) -> &'static str {
@@ -95,6 +116,10 @@ impl Format {
             Self::Fp4a8 => "fp4a8",
             Self::Fp4 => "fp4",
             Self::Pot4 => "pot4",
+            Self::W4a4 => "w4a4",
+            Self::Mxfp4a8 => "mxfp4a8",
+            Self::Mxfp4 => "mxfp4",
+            Self::Nvfp4 => "nvfp4",
         }
     }
 
@@ -107,8 +132,8 @@ impl Format {
     pub const fn weight(self) -> Operand {
         match self {
             Self::W8a8 => Operand::Int8,
-            Self::W4a8 => Operand::Int4,
-            Self::Fp4a8 | Self::Fp4 => Operand::E2m1,
+            Self::W4a8 | Self::W4a4 => Operand::Int4,
+            Self::Fp4a8 | Self::Fp4 | Self::Mxfp4a8 | Self::Mxfp4 | Self::Nvfp4 => Operand::E2m1,
             Self::Pot4 => Operand::Pot4,
         }
     }
@@ -116,16 +141,145 @@ impl Format {
     /// Code of the activations.
     pub const fn act(self) -> Operand {
         match self {
-            Self::W8a8 | Self::W4a8 | Self::Fp4a8 | Self::Pot4 => Operand::Int8,
-            Self::Fp4 => Operand::E2m1,
+            Self::W8a8 | Self::W4a8 | Self::Fp4a8 | Self::Pot4 | Self::Mxfp4a8 => Operand::Int8,
+            Self::W4a4 => Operand::Int4,
+            Self::Fp4 | Self::Mxfp4 | Self::Nvfp4 => Operand::E2m1,
         }
+    }
+
+    /// The scalings that its weights can have, the best known first.
+    pub const fn scalings(self) -> &'static [Scaling] {
+        match self {
+            Self::W8a8 => &[Scaling::Channel, Scaling::Group32, Scaling::Group16],
+            Self::W4a8 | Self::W4a4 | Self::Pot4 => &[Scaling::Group32, Scaling::Group16, Scaling::Channel],
+            Self::Fp4a8 | Self::Fp4 => &[Scaling::Channel],
+            Self::Mxfp4a8 | Self::Mxfp4 => &[Scaling::Mx32],
+            Self::Nvfp4 => &[Scaling::Nv16],
+        }
+    }
+
+    /// Whether activations carry a scale a block, as the weights do.
+    pub const fn acts_have_blocks(self) -> bool {
+        matches!(self, Self::W4a4 | Self::Mxfp4 | Self::Nvfp4)
     }
 
     /// The PE kind that a Config is given when it must be changed to offer this format.
     pub const fn pe_kind(self) -> PeKind {
         match self {
             Self::Pot4 => PeKind::Shift,
-            Self::W8a8 | Self::W4a8 | Self::Fp4a8 | Self::Fp4 => PeKind::Mac,
+            Self::W8a8
+            | Self::W4a8
+            | Self::W4a4
+            | Self::Fp4a8
+            | Self::Fp4
+            | Self::Mxfp4a8
+            | Self::Mxfp4
+            | Self::Nvfp4 => PeKind::Mac,
+        }
+    }
+}
+
+/// What scales a layer's products beside the step of its channel: nothing, or one scale a block of K.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scaling {
+    /// One step a channel.
+    Channel,
+    /// Groups of 32 with an unsigned 8-bit factor.
+    Group32,
+    /// Groups of 16 with an unsigned 8-bit factor.
+    Group16,
+    /// Blocks of 32 with a power of two (OCP MX 1.0), held as how many binary places it lies below the channel's largest.
+    Mx32,
+    /// Blocks of 16 with an E4M3 scale.
+    Nv16,
+}
+
+impl Scaling {
+    /// Every scaling; tests loop over it.
+    pub const ALL: [Self; 5] = [Self::Channel, Self::Group32, Self::Group16, Self::Mx32, Self::Nv16];
+
+    /// Weights that share a scale, along K; `None` where the whole channel does.
+    pub const fn block(self) -> Option<usize> {
+        match self {
+            Self::Channel => None,
+            Self::Group32 | Self::Mx32 => Some(32),
+            Self::Group16 | Self::Nv16 => Some(16),
+        }
+    }
+
+    /// Blocks of a row of `k`, the last one perhaps not full; 0 where the whole channel shares a step.
+    pub fn blocks(self, k: usize) -> usize {
+        self.block().map_or(0, |block| k.div_ceil(block))
+    }
+
+    /// Guard bits g of aligned sums, `A = round(P · align / 2^(15 - g))`: scaled sums have fraction bits of their own, of
+    /// which those that no step can see are dropped.
+    pub const fn guard_bits(self) -> i32 {
+        match self {
+            Self::Channel | Self::Group32 | Self::Group16 => 8,
+            Self::Mx32 => -8,
+            Self::Nv16 => -16,
+        }
+    }
+
+    /// Name on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Group32 => "group32",
+            Self::Group16 => "group16",
+            Self::Mx32 => "mx32",
+            Self::Nv16 => "nv16",
+        }
+    }
+}
+
+/// How the exponential of softmax and sigmoid is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpKind {
+    /// A second-order polynomial on one octave (I-BERT's form).
+    Poly,
+    /// Shifts and adds: the chord of one octave (DI-Exp of I-LLM).
+    Shift,
+}
+
+impl ExpKind {
+    /// Both kinds; tests loop over it.
+    pub const ALL: [Self; 2] = [Self::Poly, Self::Shift];
+
+    /// Name on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Poly => "poly",
+            Self::Shift => "shift",
+        }
+    }
+}
+
+/// How the power-of-two scale of an MXFP4 block follows from its largest magnitude `a`, `2^e <= a < 2^(e+1)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleRule {
+    /// `2^(e-2)`: what OCP MX 1.0 states; magnitudes above 6 scales saturate.
+    Floor,
+    /// The smallest power of two with `a <= 6` scales.
+    NoClip,
+    /// `2^(e-2)`, or twice that where `a` lies above 7 scales and so nearer to 8, a value of the next grid.
+    RoundUpToGrid,
+}
+
+impl ScaleRule {
+    /// Every rule; tests loop over it.
+    pub const ALL: [Self; 3] = [Self::Floor, Self::NoClip, Self::RoundUpToGrid];
+
+    /// Name on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::NoClip => "no_clip",
+            Self::RoundUpToGrid => "round_up_to_grid",
         }
     }
 }
@@ -152,10 +306,10 @@ impl PeKind {
         }
     }
 
-    /// Whether a PE of this kind can compute that format.
+    /// Whether an array of PEs of this kind computes that format; so far formats with one step a channel.
     pub const fn supports(self, format: Format) -> bool {
         match self {
-            Self::Mac => !matches!(format, Format::Pot4),
+            Self::Mac => matches!(format, Format::W8a8 | Format::W4a8 | Format::Fp4a8 | Format::Fp4),
             Self::Shift => matches!(format, Format::Pot4),
         }
     }

@@ -5,6 +5,7 @@
 pub mod config;
 pub mod error;
 pub mod kind;
+pub mod model;
 pub mod qmodel;
 pub mod scale;
 pub mod stream;
@@ -14,6 +15,6 @@ pub mod verdict;
 
 pub use config::Config;
 pub use error::{Error, Problem};
-pub use kind::{Format, Operand, PeKind, RequantMode};
+pub use kind::{ExpKind, Format, Operand, PeKind, RequantMode, ScaleRule, Scaling};
 pub use scale::{Dyadic, RowScale};
 pub use tensor::Tensor;

@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn every_pair_of_codes_multiplies_as_its_values_do() {
-        for format in Format::ALL {
+        for format in Format::PLAIN {
             for a in num::codes(format.act()) {
                 for w in num::codes(format.weight()) {
                     let product =

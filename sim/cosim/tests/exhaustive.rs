@@ -42,7 +42,7 @@ fn compare(name: &str, found: i64, expected: i64) -> cosim::unit::Judgement {
 
 #[test]
 fn every_operand_pair_and_every_code() {
-    let formats: Vec<(Format, bool)> = Format::ALL.into_iter().flat_map(|f| [(f, false), (f, true)]).collect();
+    let formats: Vec<(Format, bool)> = Format::PLAIN.into_iter().flat_map(|f| [(f, false), (f, true)]).collect();
     let mut m = ModuleBuilder::new("all_pairs", "Every product, PE and decoder beside each other.");
     let act = m.input("act_i", Ty::u(8));
     let weight = m.input("weight_i", Ty::u(8));

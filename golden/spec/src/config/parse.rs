@@ -75,7 +75,7 @@ fn read_section(section: &str, fields: &Table, stated: &Table, problems: &mut Ve
 fn misfit(field: &str, sample: &Value, given: Option<&Value>) -> Option<String> {
     let words: Vec<&str> = match field {
         "pe.kind" => PeKind::ALL.map(PeKind::name).to_vec(),
-        "pe.formats" => Format::ALL.map(Format::name).to_vec(),
+        "pe.formats" => Format::PLAIN.map(Format::name).to_vec(),
         "requant.modes" => RequantMode::ALL.map(RequantMode::name).to_vec(),
         _ => Vec::new(),
     };
