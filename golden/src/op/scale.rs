@@ -32,6 +32,23 @@ pub fn normalise(t: u128, q: u32, e: i32) -> Dyadic {
     Dyadic { mult: mult as u16, shift: shift.clamp(-128, 127) as i16 }
 }
 
+/// The step `a · b`, normalised: mantissa within half a unit of the exact product, shift clamped to -128..=127.
+///
+/// # Panics
+/// If a mantissa is 0.
+///
+/// **Source**: NUMERICS 2, the new scale of DI-MatMul (arXiv 2405.17849).
+pub fn product(a: Dyadic, b: Dyadic) -> Dyadic {
+    normalise(u128::from(a.mult) * u128::from(b.mult), 1, i32::from(a.shift) + i32::from(b.shift))
+}
+
+/// The step `1 / 2^shift`, normalised and exact while `shift` is in -143..=112; beyond, clamped as [`normalise`] does.
+///
+/// **Source**: steps of the residual stream, `spec::model`.
+pub fn power_of_two(shift: i32) -> Dyadic {
+    normalise(1, 1, shift.clamp(-256, 256))
+}
+
 #[cfg(test)]
 mod tests {
     use num_bigint::BigInt;
@@ -69,7 +86,29 @@ mod tests {
         assert_eq!(normalise(1 << 15, 1, -129).shift, -128);
     }
 
+    #[test]
+    fn powers_and_their_products() {
+        assert_eq!(power_of_two(0), Dyadic { mult: 1 << 15, shift: 15 });
+        assert_eq!(power_of_two(-143), Dyadic { mult: 1 << 15, shift: -128 });
+        assert_eq!(power_of_two(112), Dyadic { mult: 1 << 15, shift: 127 });
+        assert_eq!([power_of_two(i32::MIN).shift, power_of_two(i32::MAX).shift], [-128, 127]);
+        let step = Dyadic { mult: 54321, shift: 20 };
+        assert_eq!(product(step, power_of_two(0)), step);
+        assert_eq!(product(step, power_of_two(7)), Dyadic { mult: 54321, shift: 27 });
+    }
+
     proptest! {
+        #[test]
+        fn products_are_exact_to_16_bits(a in 1_u16.., b in 1_u16.., ka in -50..50_i16, kb in -50..50_i16) {
+            let product = product(Dyadic { mult: a, shift: ka }, Dyadic { mult: b, shift: kb });
+            let exact = u64::from(a) * u64::from(b);
+            // Both over 2^64: the product's mantissa has 16 bits, so that its unit is exact / 2^15 at most.
+            let found = BigInt::from(product.mult) << (64 + ka + kb - product.shift);
+            let error: BigInt = found - (BigInt::from(exact) << 64);
+            let sign_free = if error < BigInt::from(0) { -error } else { error };
+            prop_assert!(product.mult >= 1 << 15 && sign_free << 16 <= BigInt::from(exact) << 64);
+        }
+
         /// Of all normalised ratios the result is the one whose half-up interval holds the value.
         #[test]
         fn value_lies_within_half_a_unit(
