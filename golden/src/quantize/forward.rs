@@ -25,6 +25,10 @@ pub trait Observe {
     fn output(&mut self, _layer: &str, _y: &Tensor<f32>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
+    /// The rotated keys `[tokens, kv_size]` of a block.
+    fn keys(&mut self, _block: usize, _keys: &Tensor<f32>) {}
+    /// The values `[tokens, kv_size]` of a block.
+    fn values(&mut self, _block: usize, _values: &Tensor<f32>) {}
     /// The residual stream `[tokens, hidden]`: the embedding, then after each addition.
     fn residual(&mut self, _x: &Tensor<f32>) {}
 }
@@ -142,6 +146,8 @@ impl<'m> Llama<'m> {
             let values = v.apply(&h, observer)?;
             rotate(&mut queries, &rotation);
             rotate(&mut keys, &rotation);
+            observer.keys(i, &keys);
+            observer.values(i, &values);
             cache.keys[i].extend_from_slice(&keys.data);
             cache.values[i].extend_from_slice(&values.data);
             let mixed = self.attend(&queries, &cache.keys[i], &cache.values[i], cache.tokens);
@@ -231,7 +237,7 @@ pub fn check_ids(config: &ModelConfig, ids: &[u32], before: usize) -> Result<(),
 }
 
 /// A floating-point tensor that loading has checked to be there.
-fn float<'m>(model: &'m Model, name: &str) -> &'m [f32] {
+pub(super) fn float<'m>(model: &'m Model, name: &str) -> &'m [f32] {
     let found = match &model.weights {
         Weights::Float(tensors) => tensors.get(name),
         Weights::Quantized(q) => q.floats.iter().find(|t| t.name == name),

@@ -6,13 +6,22 @@
 
 pub mod code;
 pub mod eval;
+pub mod fit;
 pub mod forward;
+pub mod grid;
+pub mod kv;
 pub mod layer;
 pub mod linear;
 pub mod matmul;
 pub mod model;
+pub mod net;
+pub mod ptq;
+pub mod selftext;
+pub mod tables;
 
 pub use eval::{Windows, perplexity};
 pub use forward::{Cache, Llama, Observe};
 pub use layer::{layer_inputs, quantized_layer};
 pub use model::{Options, quantize};
+pub use ptq::{PtqOptions, quantize_model};
+pub use selftext::self_written;
