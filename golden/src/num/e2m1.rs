@@ -34,8 +34,36 @@ pub fn nearest(num: i64, den: i64) -> i8 {
     7 + sign
 }
 
+/// The least magnitudes that get the codes 1..=7, for numbers whose value is `z · num / den`.
+///
+/// One division a code instead of one a number: a row or block shares its ratio. `0 < num < 2^64`, `0 < den < 2^120`;
+/// limits from 2^64 on are held as [`u64::MAX`], which exceeds every |z|.
+///
+/// # Panics
+/// If a bound is broken.
+pub fn limits(num: u128, den: u128) -> [u64; 7] {
+    assert!(0 < num && num < 1 << 64 && 0 < den && den < 1 << 120, "a ratio of positive integers, not {num} / {den}");
+    std::array::from_fn(|low| {
+        // Code `low` wins up to z = middle/4 · den/num; where both are as near, the even one does.
+        let (middle, quarters) = ((TWICE[low] + TWICE[low + 1]) as u128 * den, 4 * num);
+        let limit = if low % 2 == 0 { middle / quarters + 1 } else { middle.div_ceil(quarters) };
+        u64::try_from(limit).unwrap_or(u64::MAX)
+    })
+}
+
+/// The code of `z`, given the [`limits`] of its ratio: what [`nearest`] gives of `z · num`, `den`.
+///
+/// `|z| < 2^63`.
+pub fn code(z: i64, limits: &[u64; 7]) -> i8 {
+    let magnitude = z.unsigned_abs();
+    let sign = if z < 0 { 8 } else { 0 };
+    limits.iter().map(|&limit| i8::from(magnitude >= limit)).sum::<i8>() + sign
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// From the fields of the format: subnormals at exponent 0, bias 1.
@@ -86,5 +114,24 @@ mod tests {
         }
         assert_eq!(nearest(0, i64::MAX), 0);
         assert_eq!(nearest(-1, i64::MAX), 8);
+    }
+
+    #[test]
+    fn limits_beyond_every_number_give_the_codes_below() {
+        let far = limits(1, 1 << 119);
+        assert_eq!(far, [u64::MAX; 7]);
+        assert_eq!([code(i64::MAX, &far), code(-i64::MAX, &far), code(0, &far)], [0, 8, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn codes_by_limits_are_the_nearest(num in 1..64_i64, den in 1..100_000_i64, by in -300..300_i64, at in 0..8_i64) {
+            let limits = limits(num as u128, den as u128);
+            // Near the middles, where rounding decides, and anywhere else.
+            let near = [1, 3, 5, 7, 10, 14, 20, 30][at as usize] * den / (4 * num);
+            for z in [near + by.signum(), -near + by.signum(), near, by * den / 100] {
+                prop_assert_eq!(code(z, &limits), nearest(z * num, den), "{} · {} / {}", z, num, den);
+            }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Number formats: the exact integer of every code, and the nearest code to a ratio of integers.
 
 pub mod e2m1;
+pub mod e4m3;
+pub mod e8m0;
 pub mod int4;
 pub mod int8;
 pub mod pot4;
@@ -41,8 +43,41 @@ pub fn round_half_up(num: i128, den: i128) -> i128 {
     (2 * num + den).div_euclid(2 * den)
 }
 
+/// `z · num / den` rounded half up for many z that share a ratio: in 64 bits where those suffice, otherwise in 128.
+#[derive(Clone, Copy, Debug)]
+pub struct Quotient {
+    num: i64,
+    den: i128,
+    /// `2·z·num + den` and `2·den` fit 64 bits.
+    is_narrow: bool,
+}
+
+impl Quotient {
+    /// For `|z| <= largest`; results must fit 64 bits.
+    ///
+    /// # Panics
+    /// If `num` or `den` is not positive, or `den >= 2^120`.
+    pub fn new(num: i64, den: i128, largest: u64) -> Self {
+        assert!(num > 0 && 0 < den && den < 1 << 120, "a ratio of positive integers, not {num} / {den}");
+        let most = 2 * i128::from(largest) * i128::from(num) + 2 * den;
+        Self { num, den, is_narrow: most <= i64::MAX.into() }
+    }
+
+    /// `floor((2·z·num + den) / (2·den))`.
+    pub fn of(&self, z: i64) -> i64 {
+        if self.is_narrow {
+            let den = self.den as i64;
+            (2 * z * self.num + den).div_euclid(2 * den)
+        } else {
+            round_half_up(i128::from(z) * i128::from(self.num), self.den) as i64
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -74,5 +109,19 @@ mod tests {
         assert_eq!(round_half_up(-5, 3), -2);
         assert_eq!(round_half_up(5, 3), 2);
         assert_eq!(round_half_up(-3, 6), 0);
+    }
+
+    proptest! {
+        /// Around the place where 64 bits no longer suffice, and far from it.
+        #[test]
+        fn a_quotient_is_the_rounded_ratio(
+            largest in prop_oneof![1..1000_u64, 1..1_u64 << 62, (i64::MAX / 511 / 2) as u64 - 99..i64::MAX as u64 / 511 + 99],
+            num in prop::sample::select(vec![1_i64, 7, 127, 255, 1785]), times in 1..256_i128, part in -1000..=1000_i128,
+        ) {
+            let z = (i128::from(largest) * part / 1000) as i64;
+            let den = i128::from(largest) * times;
+            let rounded = round_half_up(i128::from(z) * i128::from(num), den);
+            prop_assert_eq!(i128::from(Quotient::new(num, den, largest).of(z)), rounded);
+        }
     }
 }

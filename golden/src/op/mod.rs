@@ -3,7 +3,9 @@
 pub mod align;
 pub mod embedding;
 pub mod exp;
+pub mod foot;
 pub mod hadamard;
+pub mod input;
 pub mod isqrt;
 pub mod matmul;
 pub mod narrow;

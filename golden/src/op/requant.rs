@@ -4,7 +4,7 @@
 
 use spec::{Dyadic, RequantMode, RowScale};
 
-use crate::num::round_half_up;
+use crate::num::{Quotient, round_half_up};
 use crate::op::scale::normalise;
 
 /// Zero point of a symmetric row in the unsigned code `stored + 128`.
@@ -19,7 +19,7 @@ pub struct QRow {
     pub scale: RowScale,
 }
 
-/// Requantises a row `a` of aligned sums, `|a| <= 2^39`, by the layer's mode.
+/// Requantises a row `a` of aligned sums by the layer's mode; `|a| <= 2^62`, for the fixed ratio 2^39.
 ///
 /// `act` is the step of the row's activations, `layer` the step of [`spec::qmodel::Requant`].
 ///
@@ -35,9 +35,16 @@ pub fn requantise(mode: RequantMode, a: &[i64], act: Dyadic, layer: Dyadic) -> Q
 
 /// Dynamic, symmetric: `Y = round(127·A / d)` in -127..=127 with `d = max(1, max |A|)`; step `d·act·layer / 127`.
 pub fn dynamic(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
-    let d = a.iter().map(|&a| i128::from(a).abs()).max().unwrap_or(0).max(1);
-    let codes = a.iter().map(|&a| round_half_up(127 * i128::from(a), d) as i8).collect();
-    QRow { codes, scale: RowScale { step: step(d, act, layer, 127), zp: SYMMETRIC_ZP } }
+    symmetric(a, act, layer, 127)
+}
+
+/// As [`dynamic`], for codes in `-levels..=levels`; `|a| <= 2^62`, steps' mantissas and `levels <= 127` leave 2^104.
+pub fn symmetric(a: &[i64], act: Dyadic, layer: Dyadic, levels: i8) -> QRow {
+    let d = a.iter().map(|a| a.unsigned_abs()).max().unwrap_or(0).max(1);
+    let ratio = Quotient::new(levels.into(), d.into(), d);
+    let codes = a.iter().map(|&a| ratio.of(a) as i8).collect();
+    let step = step(d.into(), act, layer, levels.unsigned_abs().into());
+    QRow { codes, scale: RowScale { step, zp: SYMMETRIC_ZP } }
 }
 
 /// Dynamic, asymmetric: `q = round(255·(A - amin) / d)` in 0..=255, stored as `q - 128`; the zero point is the q of
@@ -46,13 +53,13 @@ pub fn dynamic(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
 /// `amin = min(0, min A)`, `amax = max(0, max A)`, `d = max(1, amax - amin)`: zero lies in the range, so that the zero
 /// point fits 8 bits.
 pub fn asymmetric(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
-    let wide = || a.iter().map(|&a| i128::from(a));
-    let amin = wide().min().unwrap_or(0).min(0);
-    let amax = wide().max().unwrap_or(0).max(0);
-    let d = (amax - amin).max(1);
-    let q = |a: i128| round_half_up(255 * (a - amin), d);
-    let codes = wide().map(|a| (q(a) - 128) as i8).collect();
-    QRow { codes, scale: RowScale { step: step(d, act, layer, 255), zp: q(0) as u8 } }
+    let amin = a.iter().copied().min().unwrap_or(0).min(0);
+    let amax = a.iter().copied().max().unwrap_or(0).max(0);
+    let d = amax.abs_diff(amin).max(1);
+    let ratio = Quotient::new(255, d.into(), d);
+    let q = |a: i64| ratio.of(a - amin);
+    let codes = a.iter().map(|&a| (q(a) - 128) as i8).collect();
+    QRow { codes, scale: RowScale { step: step(d.into(), act, layer, 255), zp: q(0) as u8 } }
 }
 
 /// Static: `Y = round(A · mult / 2^shift)` saturated to -127..=127, with the ratio `act·layer` normalised.
@@ -68,8 +75,8 @@ pub fn fixed(a: &[i64], act: Dyadic, layer: Dyadic) -> QRow {
 }
 
 /// `d · act · layer / levels`, normalised.
-fn step(d: i128, act: Dyadic, layer: Dyadic, levels: u32) -> Dyadic {
-    let t = d as u128 * u128::from(act.mult) * u128::from(layer.mult);
+fn step(d: u128, act: Dyadic, layer: Dyadic, levels: u32) -> Dyadic {
+    let t = d * u128::from(act.mult) * u128::from(layer.mult);
     normalise(t, levels, i32::from(act.shift) + i32::from(layer.shift))
 }
 
