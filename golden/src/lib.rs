@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod gemm;
+pub mod layer;
 pub mod linear;
 pub mod load;
 pub mod num;
