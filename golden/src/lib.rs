@@ -7,6 +7,7 @@
 pub mod error;
 pub mod gemm;
 pub mod layer;
+pub mod layers;
 pub mod linear;
 pub mod load;
 pub mod num;

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod config;
 pub mod container;
+mod ids;
 pub mod model;
 pub mod qmodel;
 pub mod shipped;

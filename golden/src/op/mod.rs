@@ -3,6 +3,7 @@
 pub mod align;
 pub mod embedding;
 pub mod exp;
+pub mod fixed;
 pub mod foot;
 pub mod hadamard;
 pub mod input;

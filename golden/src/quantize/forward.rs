@@ -127,7 +127,7 @@ impl<'m> Llama<'m> {
         cache: &mut Cache,
         observer: &mut dyn Observe,
     ) -> Result<ControlFlow<(), Tensor<f32>>, Error> {
-        check_ids(self.config, ids, cache.tokens)?;
+        self.config.check_ids(ids, cache.tokens)?;
         Ok(self.run(ids, cache, observer))
     }
 
@@ -211,28 +211,6 @@ impl Linear<'_> {
         let y = linear(x, &self.weight);
         observer.output(&self.name, &y)?;
         ControlFlow::Continue(y)
-    }
-}
-
-/// Checks tokens that follow `before` others.
-///
-/// # Errors
-/// [`Error::Input`] if there are none, one is not in the vocabulary, or there are too many.
-pub fn check_ids(config: &ModelConfig, ids: &[u32], before: usize) -> Result<(), Error> {
-    if ids.is_empty() {
-        return Err(Error::input("tokens", "none", "at least one token", "give a prompt"));
-    }
-    let (length, most) = (before + ids.len(), config.max_position_embeddings);
-    if length > most {
-        let allowed = format!("1..={most} (max_position_embeddings)");
-        return Err(Error::input("tokens", length, allowed, "shorten the text"));
-    }
-    match ids.iter().position(|&id| id as usize >= config.vocab_size) {
-        None => Ok(()),
-        Some(place) => {
-            let allowed = format!("0..={}", config.vocab_size - 1);
-            Err(Error::input(format!("token {place}"), ids[place], allowed, "use ids of this model's tokenizer"))
-        }
     }
 }
 
