@@ -13,5 +13,6 @@ pub mod load;
 pub mod num;
 pub mod op;
 pub mod quantize;
+pub mod sample;
 
 pub use error::Error;
