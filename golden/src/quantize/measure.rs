@@ -1,0 +1,346 @@
+//! What quantization does to a model: loss, agreement of the most likely token, and the error of each linear layer.
+
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+use spec::model::QModel;
+use spec::{Dyadic, Tensor};
+
+use super::code::value;
+use super::eval::{Perplexity, Windows};
+use super::forward::{Cache, Llama, Observe};
+use crate::error::Error;
+use crate::layers::{Attention, KvCache, Layers, WideRow};
+use crate::load::model::Model;
+use crate::op::input::InputRow;
+use crate::sample::greedy;
+
+/// A model in integers over windows of tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// Of the model in integers.
+    pub integer: Perplexity,
+    /// Mean entropy of its predictions, in nats.
+    pub entropy: f64,
+    /// Keys and values that were larger than their code can be.
+    pub saturated: Saturated,
+    /// Beside the model in floating point, if there is one.
+    pub against: Option<Against>,
+}
+
+/// Values that a cache has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saturated {
+    /// Those that were too large.
+    pub count: u64,
+    /// All.
+    pub all: u64,
+}
+
+/// A model in integers beside the same in floating point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Against {
+    /// Of the model in floating point.
+    pub float: Perplexity,
+    /// Mean entropy of its predictions, in nats.
+    pub entropy: f64,
+    /// Share of positions where both think the same token the most likely, 0..=1.
+    pub top1: f64,
+    /// Mean Kullback-Leibler divergence of the integers' predictions from the floats', in nats.
+    pub kl: f64,
+    /// Every linear layer, in the order in which they run.
+    pub layers: Vec<LayerError>,
+}
+
+/// The error of a linear layer's outputs over all windows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerError {
+    /// Name.
+    pub name: String,
+    /// Signal over error of the aligned outputs against the floating-point model's, in decibels.
+    pub sqnr_db: f64,
+    /// The channel with the least.
+    pub worst: usize,
+    /// Its signal over error, in decibels.
+    pub worst_db: f64,
+}
+
+/// Measures a model in integers over windows, beside the checkpoint it was made from if that is given.
+///
+/// Where quantization moves factors between layers (queries against keys, values against outputs, up against down), a
+/// channel's outputs are a multiple of the checkpoint's: there each channel is compared with the multiple that fits best.
+///
+/// # Errors
+/// [`Error::Input`] if a model cannot take the windows, the two differ in shape, or the float's logits overflow.
+pub fn measure(q: &QModel, float: Option<&Model>, windows: &Windows) -> Result<Measured, Error> {
+    let layers = Layers::new(q)?;
+    windows.check(layers.config())?;
+    let llama = float.map(Llama::new);
+    if let Some(model) = float.filter(|m| m.config.linears() != layers.config().linears()) {
+        let cure = "give the checkpoint that it was made from";
+        return Err(Error::input("reference", &model.source, "a model of the same shape", cure));
+    }
+    let window = |ids: &Vec<u32>| Sums::of(&layers, llama.as_ref(), ids);
+    let parts: Vec<Sums> = windows.ids.par_iter().map(window).collect::<Result<_, _>>()?;
+    let mut sums = parts.into_iter();
+    let mut all = sums.next().expect("checked windows are some");
+    sums.for_each(|part| all.add(&part));
+    let found = all.measured(llama.is_some(), layers.config().linears().into_iter().map(|(name, ..)| name));
+    match &found.against {
+        Some(against) if !against.float.nll.is_finite() => {
+            let cure = "the model overflows single precision: check its weights";
+            Err(Error::input(format!("{}: loss", windows.source), against.float.nll, "a finite number", cure))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// Sums over positions; windows are added in order.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    tokens: usize,
+    nll: f64,
+    entropy: f64,
+    saturated: Saturated,
+    float_nll: f64,
+    float_entropy: f64,
+    same_top: usize,
+    kl: f64,
+    layers: Vec<Channels>,
+}
+
+/// Sums over the outputs x of a layer in floating point and y in integers, for each channel.
+#[derive(Clone, Debug)]
+struct Channels {
+    xx: Vec<f64>,
+    xy: Vec<f64>,
+    yy: Vec<f64>,
+    /// Of `(x - y)^2`.
+    error: Vec<f64>,
+}
+
+/// Outputs of the linear layers in the order in which they run.
+struct Outputs(Vec<Tensor<f32>>);
+
+impl Observe for Outputs {
+    fn output(&mut self, _: &str, y: &Tensor<f32>) -> ControlFlow<()> {
+        self.0.push(y.clone());
+        ControlFlow::Continue(())
+    }
+}
+
+/// Compares the layers of a pass in integers with outputs of the same layers.
+struct Compare {
+    outputs: std::vec::IntoIter<Tensor<f32>>,
+    layers: Vec<Channels>,
+    saturated: Saturated,
+}
+
+impl crate::layers::Observe for Compare {
+    fn linear(&mut self, _: &str, _: &[InputRow], sums: &[WideRow]) {
+        if let Some(output) = self.outputs.next() {
+            self.layers.push(Channels::of(&output, sums));
+        }
+    }
+
+    fn attention(&mut self, _: usize, seen: &Attention) {
+        self.saturated.count += seen.saturated;
+        self.saturated.all += 2 * (seen.cache.keys().len() - seen.first * seen.cache.width()) as u64;
+    }
+}
+
+impl Channels {
+    fn of(x: &Tensor<f32>, y: &[WideRow]) -> Self {
+        let zeros = || vec![0.0; x.cols];
+        let mut sums = Self { xx: zeros(), xy: zeros(), yy: zeros(), error: zeros() };
+        for (t, row) in y.iter().enumerate() {
+            let step = value(row.step);
+            for (c, (&x, &y)) in x.row(t).iter().zip(&row.values).enumerate() {
+                let (x, y) = (f64::from(x), y as f64 * step);
+                sums.xx[c] += x * x;
+                sums.xy[c] += x * y;
+                sums.yy[c] += y * y;
+                sums.error[c] += (x - y) * (x - y);
+            }
+        }
+        sums
+    }
+
+    fn add(&mut self, other: &Self) {
+        let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+        add(&mut self.xx, &other.xx);
+        add(&mut self.xy, &other.xy);
+        add(&mut self.yy, &other.yy);
+        add(&mut self.error, &other.error);
+    }
+
+    fn measured(&self, name: String) -> LayerError {
+        let moves = ["q_proj", "k_proj", "v_proj", "up_proj"].iter().any(|part| name.ends_with(part));
+        let error = |c: usize| {
+            // The least of |x - f·y|^2 over all factors f.
+            let least = self.xx[c] - if self.yy[c] > 0.0 { self.xy[c] * self.xy[c] / self.yy[c] } else { 0.0 };
+            if moves { least.max(0.0) } else { self.error[c] }
+        };
+        let (mut signal, mut noise, mut worst, mut worst_db) = (0.0, 0.0, 0, f64::INFINITY);
+        for c in 0..self.xx.len() {
+            let error = error(c);
+            signal += self.xx[c];
+            noise += error;
+            let db = decibels(self.xx[c], error);
+            if db < worst_db {
+                (worst, worst_db) = (c, db);
+            }
+        }
+        LayerError { name, sqnr_db: decibels(signal, noise), worst, worst_db }
+    }
+}
+
+/// Decibels, held within ±200: a layer of zeros without error has the most.
+fn decibels(signal: f64, noise: f64) -> f64 {
+    if noise <= signal * 1e-20 {
+        return 200.0;
+    }
+    (10.0 * libm::log10(signal / noise)).max(-200.0)
+}
+
+impl Sums {
+    fn of(layers: &Layers, llama: Option<&Llama>, ids: &[u32]) -> Result<Self, Error> {
+        let inputs = &ids[..ids.len() - 1];
+        let mut outputs = Outputs(Vec::new());
+        let float = match llama {
+            None => None,
+            Some(llama) => match llama.observe(inputs, &mut Cache::default(), &mut outputs)? {
+                ControlFlow::Continue(logits) => Some(logits),
+                ControlFlow::Break(()) => unreachable!("the observer never breaks"),
+            },
+        };
+        let mut compare =
+            Compare { outputs: outputs.0.into_iter(), layers: Vec::new(), saturated: Saturated::default() };
+        let logits = layers.forward(inputs, &mut KvCache::default(), &mut compare)?;
+        let mut sums = Self { layers: compare.layers, saturated: compare.saturated, ..Self::default() };
+        for (t, &id) in ids[1..].iter().enumerate() {
+            let row = logits.rows.row(t);
+            let float = float.as_ref().map(|float| float.row(t));
+            sums.position(row, logits.steps[t], float, id as usize);
+        }
+        Ok(sums)
+    }
+
+    fn position(&mut self, row: &[i64], step: Dyadic, float: Option<&[f32]>, target: usize) {
+        let step = value(step);
+        let q = log_softmax(row.iter().map(|&a| a as f64 * step).collect());
+        self.tokens += 1;
+        self.nll -= q[target];
+        self.entropy += entropy(&q);
+        let Some(float) = float else { return };
+        let p = log_softmax(float.iter().map(|&x| f64::from(x)).collect());
+        self.float_nll -= p[target];
+        self.float_entropy += entropy(&p);
+        self.same_top += usize::from(greedy(row) == first_largest(float));
+        let mut kl = 0.0;
+        for (p, q) in p.iter().zip(&q) {
+            kl += libm::exp(*p) * (p - q);
+        }
+        self.kl += kl;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.nll += other.nll;
+        self.entropy += other.entropy;
+        self.saturated.count += other.saturated.count;
+        self.saturated.all += other.saturated.all;
+        self.float_nll += other.float_nll;
+        self.float_entropy += other.float_entropy;
+        self.same_top += other.same_top;
+        self.kl += other.kl;
+        self.layers.iter_mut().zip(&other.layers).for_each(|(to, from)| to.add(from));
+    }
+
+    fn measured(&self, has_float: bool, names: impl Iterator<Item = String>) -> Measured {
+        let tokens = self.tokens as f64;
+        let perplexity = |nll: f64| Perplexity { ppl: libm::exp(nll / tokens), nll: nll / tokens, tokens: self.tokens };
+        let against = has_float.then(|| Against {
+            float: perplexity(self.float_nll),
+            entropy: self.float_entropy / tokens,
+            top1: self.same_top as f64 / tokens,
+            kl: self.kl / tokens,
+            layers: self.layers.iter().zip(names).map(|(layer, name)| layer.measured(name)).collect(),
+        });
+        Measured { integer: perplexity(self.nll), entropy: self.entropy / tokens, saturated: self.saturated, against }
+    }
+}
+
+/// Natural logarithms of the softmax.
+fn log_softmax(mut logits: Vec<f64>) -> Vec<f64> {
+    let top = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    for &x in &logits {
+        sum += libm::exp(x - top);
+    }
+    let shift = top + libm::log(sum);
+    logits.iter_mut().for_each(|x| *x -= shift);
+    logits
+}
+
+fn entropy(log_p: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for &l in log_p {
+        sum -= libm::exp(l) * l;
+    }
+    sum
+}
+
+/// Place of the first of the largest.
+fn first_largest(row: &[f32]) -> u32 {
+    let mut best = 0;
+    for (i, x) in row.iter().enumerate() {
+        if *x > row[best] {
+            best = i;
+        }
+    }
+    best as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn perfect_and_scaled_outputs_are_told_apart() {
+        let x = Tensor::new(2, 3, vec![1.0, 2.0, 0.0, -4.0, 1.0, 0.0]);
+        let one = Dyadic { mult: 1 << 15, shift: 16 };
+        let row = |values: &[i64]| WideRow { values: values.to_vec(), step: one };
+        // In halves: the second channel is 1.5 times what it should be.
+        let y = [row(&[2, 6, 0]), row(&[-8, 3, 0])];
+        let sums = Channels::of(&x, &y);
+        let raw = sums.measured("model.layers.0.mlp.down_proj".into());
+        // 22 over (1 + 0.25), and 5 over 1.25.
+        assert!((raw.sqnr_db - 10.0 * (22.0f64 / 1.25).log10()).abs() < 1e-9, "{raw:?}");
+        assert_eq!(raw.worst, 1);
+        assert!((raw.worst_db - 10.0 * 4.0f64.log10()).abs() < 1e-9, "{raw:?}");
+        let moved = sums.measured("model.layers.0.mlp.up_proj".into());
+        assert_eq!((moved.sqnr_db, moved.worst_db), (200.0, 200.0));
+        let mut doubled = sums.clone();
+        doubled.add(&sums);
+        assert_eq!(doubled.measured("lm_head".into()).sqnr_db, raw.sqnr_db);
+    }
+
+    #[test]
+    fn divergence_and_entropy_of_known_distributions() {
+        let mut sums = Sums::default();
+        // Integers: 1/2, 1/4, 1/4 in steps of ln 2 (16 bits); floats: 1/3 each.
+        let ln_2 = Dyadic { mult: 45_426, shift: 16 };
+        sums.position(&[3, 2, 2], ln_2, Some(&[7.0, 7.0, 7.0]), 1);
+        assert!((sums.nll - 4.0f64.ln()).abs() < 1e-4);
+        assert!((sums.entropy - 1.5 * 2.0f64.ln()).abs() < 1e-4);
+        assert!((sums.float_nll - 3.0f64.ln()).abs() < 1e-12);
+        assert!((sums.float_entropy - 3.0f64.ln()).abs() < 1e-12);
+        // 1/3 · (ln(2/3) + 2 · ln(4/3))
+        let kl = ((2.0f64 / 3.0).ln() + 2.0 * (4.0f64 / 3.0).ln()) / 3.0;
+        assert!((sums.kl - kl).abs() < 1e-4, "{} {kl}", sums.kl);
+        assert_eq!(sums.same_top, 1);
+        sums.position(&[1, 2, 2], ln_2, Some(&[7.0, 7.0, 7.0]), 1);
+        assert_eq!((sums.same_top, sums.tokens), (1, 2));
+    }
+}
