@@ -20,8 +20,8 @@ const CURVE: u64 = 705;
 #[derive(Clone, Copy, Debug)]
 pub struct Exponential {
     kind: ExpKind,
-    /// Arguments from here on give 0.
-    limit: u64,
+    /// Arguments above give 0.
+    last: u64,
     /// `poly`: octaves of an LSB, as `factor / 2^shift` of 1/65536. `shift`: LSBs of an octave, of `d << shift`.
     factor: u128,
     shift: i32,
@@ -42,7 +42,7 @@ impl Exponential {
             ExpKind::Poly => {
                 let factor = (mult * LOG2_E + (1 << 14)) >> 15;
                 let (shift, top) = (i32::from(step.shift) - EXP_BITS as i32, OCTAVES << EXP_BITS);
-                Self { kind, limit: least(top, shift, factor), factor, shift }
+                Self { kind, last: last(top, shift, factor), factor, shift }
             }
             ExpKind::Shift => {
                 let m = mult + (mult >> 1) - (mult >> 4);
@@ -51,7 +51,7 @@ impl Exponential {
                     j += 1;
                     t = octave(m, i32::from(step.shift) + j);
                 }
-                Self { kind, limit: least(OCTAVES.saturating_mul(t), -j, 1), factor: t, shift: j }
+                Self { kind, last: last(OCTAVES.saturating_mul(t), -j, 1), factor: t, shift: j }
             }
         }
     }
@@ -74,7 +74,7 @@ impl Exponential {
         if d == 0 {
             return ONE;
         }
-        if d >= self.limit {
+        if d > self.last {
             return 0;
         }
         let u = match self.kind {
@@ -91,7 +91,7 @@ impl Exponential {
         }
     }
 
-    /// `round(d · c / 2^shift)`, below `18 · 2^16 + 1` for arguments below the limit.
+    /// `round(d · c / 2^shift)`, below `18 · 2^16 + 1` for arguments up to the last.
     fn octaves(&self, d: u64) -> u64 {
         match self.shift {
             up @ ..=0 => (d * self.factor as u64) << -up,
@@ -119,8 +119,8 @@ fn octave(m: u128, k: i32) -> u128 {
     if k < 0 { 0 } else { ((1 << k) + m / 2) / m }
 }
 
-/// The least `d` with `d · factor >= top · 2^shift`, at least 1; 2^64 - 1 where it is beyond.
-fn least(top: u128, shift: i32, factor: u128) -> u64 {
+/// The largest `d` with `d · factor < top · 2^shift`; 2^64 - 1 where it is beyond.
+fn last(top: u128, shift: i32, factor: u128) -> u64 {
     let bound = match shift {
         // 2^-shift · d passes top as soon as d is 1.
         ..=-100 => 1,
@@ -129,7 +129,7 @@ fn least(top: u128, shift: i32, factor: u128) -> u64 {
         up @ 0..=100 => (top << up).div_ceil(factor),
         _ => u128::MAX,
     };
-    u64::try_from(bound).unwrap_or(u64::MAX).max(1)
+    u64::try_from(bound - 1).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

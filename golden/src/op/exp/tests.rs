@@ -21,7 +21,7 @@ fn worst(kind: ExpKind, step: Dyadic, arguments: impl Iterator<Item = u64>) -> f
 
 #[test]
 fn polynomial_on_every_fraction_of_an_octave() {
-    let exp = Exponential { kind: ExpKind::Poly, limit: u64::MAX, factor: 1, shift: 0 };
+    let exp = Exponential { kind: ExpKind::Poly, last: u64::MAX, factor: 1, shift: 0 };
     let mut largest: f64 = 0.0;
     for f in 0..=65536 {
         let error = (f64::from(exp.at(f)) / 65536.0 - libm::exp2(-(f as f64) / 65536.0)).abs();
