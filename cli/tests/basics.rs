@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use common::{json, outcome, run, systole};
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 8] = ["doctor", "new", "generate", "quantize", "eval", "simulate", "cosim", "demo"];
+const COMMANDS: [&str; 9] = ["doctor", "new", "generate", "quantize", "eval", "operators", "simulate", "cosim", "demo"];
 
 #[test]
 fn no_arguments_give_help_and_every_command_has_examples() {

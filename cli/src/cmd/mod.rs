@@ -6,5 +6,6 @@ pub mod doctor;
 pub mod eval;
 pub mod generate;
 pub mod new;
+pub mod operators;
 pub mod quantize;
 pub mod simulate;

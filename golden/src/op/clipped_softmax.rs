@@ -16,7 +16,7 @@ use super::scale::normalise;
 /// # Panics
 /// If the step's mantissa is 0, `guard` above 16, or `R·step / 255` below 2^-40.
 ///
-/// **Source**: DI-ClippedSoftmax, arXiv 2405.17849, equation 9 and algorithm 2 (c = 15); NUMERICS 2. The models' own
+/// **Source**: DI-ClippedSoftmax, arXiv 2405.17849 (c = 15); NUMERICS 2. The models' own
 /// softmax, [`super::softmax`], reads scores of 32 bits and needs no clip.
 pub fn clipped_softmax(scores: &[i32], step: Dyadic, clip: Option<u32>, guard: u32, top: u16) -> Vec<u16> {
     assert!(step.mult > 0, "a step is positive");

@@ -36,7 +36,7 @@ impl DiExp {
     /// Never rises with `d`. Error of 1, with 16 guard bits: 0.046 where t is 16 or more, 0.14 at steps of 0.5 to 1, where
     /// t is 1 and the exponential an octave an LSB. Without guard bits another `1/t`, and nothing is left below it.
     ///
-    /// **Source**: DI-Exp, arXiv 2405.17849, algorithm 1; guard bits from NUMERICS 2.
+    /// **Source**: DI-Exp, arXiv 2405.17849; guard bits from NUMERICS 2.
     pub fn at(&self, d: u64) -> u64 {
         let (q, r) = (d / self.t, d % self.t);
         if q > 63 { 0 } else { (self.one() - ((r << self.guard) >> 1)) >> q }

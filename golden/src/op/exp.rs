@@ -68,8 +68,8 @@ impl Exponential {
     ///
     /// Products and quotients fit 64 bits unless the step is below 2^-40. All roundings half up but the floor named.
     ///
-    /// **Source**: `poly` I-BERT, arXiv 2101.01321, algorithm 2, on base 2; `shift` DI-Exp, arXiv 2405.17849,
-    /// algorithm 1; NUMERICS 2.
+    /// **Source**: `poly` I-BERT, arXiv 2101.01321, section 3.5, on base 2; `shift` DI-Exp, arXiv 2405.17849;
+    /// NUMERICS 2.
     pub fn at(&self, d: u64) -> u32 {
         if d == 0 {
             return ONE;

@@ -15,7 +15,7 @@ const INV_SQRT2: Dyadic = Dyadic { mult: 46341, shift: 16 };
 /// # Panics
 /// If `block` is not a power of two that divides the row.
 ///
-/// **Source**: QuaRot, arXiv 2404.00456, section 3; NUMERICS 7.
+/// **Source**: QuaRot, arXiv 2404.00456; NUMERICS 7.
 pub fn hadamard(row: &mut [i64], block: usize) {
     assert!(block.is_power_of_two() && row.len().is_multiple_of(block), "{} in blocks of {block}", row.len());
     for part in row.chunks_exact_mut(block) {

@@ -35,7 +35,7 @@ impl IExp {
     /// Fits 62 bits; rounded down. Error beside the real exponential, of 1: 0.0022 where the step is at most 2^-12, 0.21
     /// at a step of 1/16, from the floors of `ln2`, `b` and `c`.
     ///
-    /// **Source**: i-exp, I-BERT, arXiv 2101.01321, algorithm 2 and equation 13.
+    /// **Source**: i-exp, I-BERT, arXiv 2101.01321, section 3.5, with the constants printed there.
     pub fn at(&self, d: u64) -> u64 {
         let (z, r) = (d / self.ln2, d % self.ln2);
         if z > 63 { 0 } else { ((self.b - r).pow(2) + self.c) >> z }

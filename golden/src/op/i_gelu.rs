@@ -14,7 +14,7 @@ use super::scale::product;
 /// # Panics
 /// If the step is outside 2^-20..=1.
 ///
-/// **Source**: i-GELU, I-BERT, arXiv 2101.01321, algorithm 1 and equation 8.
+/// **Source**: i-GELU, I-BERT, arXiv 2101.01321, section 3.4, with the constants printed there.
 pub fn i_gelu(x: &[i16], step: Dyadic) -> (Vec<i64>, Dyadic) {
     let (mult, k) = (u128::from(step.mult), u32::from(step.shift.unsigned_abs()));
     let allowed = step.shift >= 0 && k <= 36 && mult > 0 && mult <= 1 << k && mult << 20 >= 1 << k;

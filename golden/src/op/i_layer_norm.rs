@@ -14,7 +14,7 @@ use super::scale::normalise;
 /// # Panics
 /// If the row is longer than 2^16.
 ///
-/// **Source**: I-LayerNorm, I-ViT, arXiv 2207.01405, section 3.5, and I-BERT, arXiv 2101.01321, section 3.6; the ten
+/// **Source**: I-LayerNorm, I-ViT, arXiv 2207.01405, and I-BERT, arXiv 2101.01321, section 3.6; the ten
 /// Newton steps of the former replaced by the exact root (NUMERICS 3).
 pub fn i_layer_norm(x: &[i16]) -> Vec<i32> {
     assert!(x.len() <= 1 << 16, "a norm's row has at most 65536 elements, not {}", x.len());

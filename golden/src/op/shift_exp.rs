@@ -41,7 +41,7 @@ impl ShiftExp {
     /// named. Error for `x <= 0`: 0.07 of the result for 0 where t is 60 or more, of which 0.043 are the chord's, 0.01
     /// the rounding of t and the rest that of `log2 e = 1.4375`.
     ///
-    /// **Source**: I-ViT, arXiv 2207.01405, algorithm 1 (ShiftExp), with its authors' order of floors.
+    /// **Source**: I-ViT, arXiv 2207.01405 (ShiftExp), with its authors' order of floors.
     pub fn at(&self, x: i64) -> i64 {
         let x = (x + (x >> 1) - (x >> 4)).max(-i64::from(self.n) * self.t);
         let q = (-x).div_euclid(self.t);

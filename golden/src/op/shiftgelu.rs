@@ -17,7 +17,7 @@ use super::shiftmax::share;
 /// # Panics
 /// If the step's mantissa is 0, or `bits` outside its range.
 ///
-/// **Source**: ShiftGELU, I-ViT, arXiv 2207.01405, algorithm 2; NUMERICS 3.
+/// **Source**: ShiftGELU, I-ViT, arXiv 2207.01405; NUMERICS 3.
 pub fn shiftgelu(x: &[i16], step: Dyadic, bits: u32) -> (Vec<i32>, Dyadic) {
     assert!((2..=16).contains(&bits), "a sigmoid of 2 to 16 bits, not {bits}");
     let max = x.iter().copied().max().map_or(0, i64::from);

@@ -13,7 +13,7 @@ use super::shift_exp::{SUM_TOP, ShiftExp};
 /// # Panics
 /// If the step's mantissa is 0, or `bits` outside its range.
 ///
-/// **Source**: Shiftmax, I-ViT, arXiv 2207.01405, algorithm 1; NUMERICS 3.
+/// **Source**: Shiftmax, I-ViT, arXiv 2207.01405; NUMERICS 3.
 pub fn shiftmax(x: &[i32], step: Dyadic, bits: u32) -> Vec<u16> {
     assert!((2..=16).contains(&bits), "probabilities of 2 to 16 bits, not {bits}");
     let Some(max) = x.iter().copied().max() else { return Vec::new() };

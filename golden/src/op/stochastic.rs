@@ -50,7 +50,7 @@ impl Lfsr {
 /// # Panics
 /// If `r` or `n` is outside its range.
 ///
-/// **Source**: NUMERICS 7; Gupta et al., arXiv 1502.02551, section 3, with finitely many random bits.
+/// **Source**: NUMERICS 7; Gupta et al., arXiv 1502.02551, with finitely many random bits.
 pub fn round(a: i64, n: u32, r: u32, lfsr: &mut Lfsr) -> i64 {
     assert!(n <= 62, "at most 62 places are discarded, not {n}");
     (a + addend(lfsr.bits(r), n, r)) >> n

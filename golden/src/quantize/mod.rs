@@ -16,6 +16,7 @@ pub mod matmul;
 pub mod measure;
 pub mod model;
 pub mod net;
+pub mod operators;
 pub mod ptq;
 pub mod selftext;
 pub mod tables;
