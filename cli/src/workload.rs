@@ -1,11 +1,14 @@
 //! Linear layers in integers, with the hardware that is to run them.
 
 use golden::gemm::{Shape, random_layer};
+use golden::layers::{KvCache, Layers};
 use golden::load::model::Weights;
 use golden::load::{self, Model};
 use golden::quantize::layer::check_layer;
 use golden::quantize::{Cache, Llama, quantized_layer};
-use spec::qmodel::{ActMode, QActs, QLinear, QOptions};
+use golden::sample::greedy;
+use spec::model::QModel;
+use spec::qmodel::{ActMode, QActs, QLinear};
 use spec::{Config, Format, RequantMode};
 
 use crate::error::Error;
@@ -22,12 +25,23 @@ pub struct Numeric {
     pub acts: Option<ActMode>,
 }
 
+/// Numeric options that were chosen.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen {
+    /// Number format.
+    pub format: Format,
+    /// Requantisation.
+    pub requant: RequantMode,
+    /// Coding of activations.
+    pub acts: ActMode,
+}
+
 /// Layers to run, and on what.
 pub struct Workload {
     /// The hardware.
     pub config: Config,
     /// Numeric options of every layer.
-    pub options: QOptions,
+    pub options: Chosen,
     source: Source,
 }
 
@@ -60,12 +74,7 @@ pub fn model(
 ) -> Result<Workload, Error> {
     let progress = output.spinner(&format!("reading {source}"));
     let model = Box::new(load::open(source)?);
-    let own = match &model.weights {
-        Weights::Quantized(q) => Some(q.options),
-        Weights::Float(_) => None,
-    };
-    let (config, options) = fit(config, numeric, own, output)?;
-    let layers = match layer {
+    let layers: Vec<String> = match layer {
         Some(name) => {
             check_layer(&model.config, name)?;
             vec![name.to_string()]
@@ -75,10 +84,20 @@ pub fn model(
             all.filter(|name| name.starts_with("model.layers.")).collect()
         }
     };
+    let own = match &model.weights {
+        Weights::Quantized(q) => own_coding(q, &layers[0]),
+        Weights::Float(_) => None,
+    };
+    let (config, options) = fit(config, numeric, own, output)?;
     progress.set_message("reading the prompt");
     let ids = ids(&model, prompt, tokens)?;
     progress.finish_and_clear();
     Ok(Workload { config, options, source: Source::Model { model, layers, ids } })
+}
+
+/// Format and coding of the inputs of a QModel's layer.
+fn own_coding(q: &QModel, layer: &str) -> Option<(Format, ActMode)> {
+    q.linears().find(|l| l.linear.name == layer).map(|l| (l.linear.format, l.acts))
 }
 
 /// Token ids of a prompt, cut or continued to `tokens`.
@@ -91,19 +110,39 @@ fn ids(model: &Model, prompt: &str, tokens: Option<usize>) -> Result<Vec<u32>, E
         return Err(Error::input("--tokens", wanted, &allowed, "use fewer tokens"));
     }
     if ids.len() < wanted && !ids.is_empty() {
-        let (llama, mut cache) = (Llama::new(model), Cache::default());
-        let mut logits = llama.forward(&ids, &mut cache)?;
-        while ids.len() < wanted {
-            let last = logits.row(logits.rows - 1);
-            let best = (0..last.len()).rev().max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap_or(0) as u32;
-            ids.push(best);
-            if ids.len() < wanted {
-                logits = llama.forward(&[best], &mut cache)?;
-            }
+        match &model.weights {
+            Weights::Float(_) => continue_float(model, &mut ids, wanted)?,
+            Weights::Quantized(q) => continue_integers(q, &mut ids, wanted)?,
         }
     }
     ids.truncate(wanted);
     Ok(ids)
+}
+
+/// Adds the most likely token of the FP32 model until there are as many as wanted.
+fn continue_float(model: &Model, ids: &mut Vec<u32>, wanted: usize) -> Result<(), Error> {
+    let (llama, mut cache) = (Llama::new(model)?, Cache::default());
+    let mut logits = llama.forward(ids, &mut cache)?;
+    while ids.len() < wanted {
+        let last = logits.row(logits.rows - 1);
+        let best = (0..last.len()).rev().max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap_or(0) as u32;
+        ids.push(best);
+        if ids.len() < wanted {
+            logits = llama.forward(&[best], &mut cache)?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the most likely token of the model in integers until there are as many as wanted.
+fn continue_integers(q: &QModel, ids: &mut Vec<u32>, wanted: usize) -> Result<(), Error> {
+    let (layers, mut cache) = (Layers::new(q)?, KvCache::default());
+    let mut new = ids.clone();
+    while ids.len() < wanted {
+        new = vec![greedy(layers.next(&new, &mut cache)?.rows.row(0))];
+        ids.extend(&new);
+    }
+    Ok(())
 }
 
 /// The hardware and numeric options that go with each other.
@@ -112,15 +151,15 @@ fn ids(model: &Model, prompt: &str, tokens: Option<usize>) -> Result<Vec<u32>, E
 fn fit(
     mut config: Config,
     numeric: Numeric,
-    own: Option<QOptions>,
+    own: Option<(Format, ActMode)>,
     output: &Output,
-) -> Result<(Config, QOptions), Error> {
-    let format = numeric.format.or(own.map(|o| o.format)).unwrap_or(config.pe.formats[0]);
+) -> Result<(Config, Chosen), Error> {
+    let format = numeric.format.or(own.map(|(format, _)| format)).unwrap_or(config.pe.formats[0]);
     let usual = |modes: &[RequantMode]| {
         if modes.contains(&RequantMode::Dynamic) { RequantMode::Dynamic } else { modes[0] }
     };
-    let requant = numeric.requant.or(own.map(|o| o.requant)).unwrap_or(usual(&config.requant.modes));
-    let acts = numeric.acts.or(own.map(|o| o.acts)).unwrap_or(ActMode::Symmetric);
+    let requant = numeric.requant.unwrap_or(usual(&config.requant.modes));
+    let acts = numeric.acts.or(own.map(|(_, acts)| acts)).unwrap_or(ActMode::Symmetric);
     if !config.pe.formats.contains(&format) {
         let (kind, name) = (format.pe_kind(), format.name());
         config.pe.kind = kind;
@@ -131,7 +170,7 @@ fn fit(
             kind.name()
         ));
     }
-    Ok((config, QOptions { format, requant, acts }))
+    Ok((config, Chosen { format, requant, acts }))
 }
 
 impl Workload {
@@ -172,7 +211,7 @@ impl Workload {
     /// # Errors
     /// For numeric options that the layer cannot have.
     pub fn get(&self, index: usize) -> Result<(QLinear, QActs), Error> {
-        let QOptions { format, requant, acts } = self.options;
+        let Chosen { format, requant, acts } = self.options;
         match &self.source {
             Source::Gemm(shape, seed) => Ok(random_layer(*shape, format, requant, acts == ActMode::Asymmetric, *seed)?),
             Source::Model { model, layers, ids } => {

@@ -84,14 +84,31 @@ fn all_layers_of_all_blocks_run_with_the_tokens_of_a_prompt() {
 #[test]
 fn a_qmodel_stands_in_for_a_directory_with_its_own_format() {
     let folder = tempdir().unwrap();
-    run(folder.path(), &["quantize", "fairy", "--format", "w4a8", "--acts", "asymmetric", "-o", "m.q"]);
+    fs::write(folder.path().join("tale.txt"), "There was once a king who had a golden ball.\n").unwrap();
+    let quantize = |format: &str, more: &[&str], file: &str| {
+        let args = ["quantize", "fairy", "--format", format, "--calib", "tale.txt", "-o", file];
+        assert_eq!(run(folder.path(), &[&args[..], more].concat()).0, 0);
+    };
+    quantize("w8a8", &["--acts", "asymmetric"], "m.q");
+    quantize("w4a8", &[], "groups.q");
     let of = |model: &str, more: &[&str]| {
         let args = ["simulate", "--preset", "small", "--model", model, "--layer", LAYER, "--prompt", "A king"];
-        json(folder.path(), &[&args[..], more].concat())
+        run(folder.path(), &[&args[..], more].concat())
     };
-    let (code, own) = of("m.q", &[]);
-    assert_eq!((code, own["layers"][0]["format"].as_str()), (0, Some("w4a8")));
-    assert_eq!(of("m.q", &["--format", "w8a8"]).0, 2);
+    for requant in ["dynamic", "asymmetric", "static"] {
+        let (code, text, stderr) = of("m.q", &["--requant", requant, "--tokens", "9"]);
+        assert_eq!(code, 0, "{stderr}");
+        assert!(text.contains("w8a8") && text.contains("MATCH"), "{text}");
+    }
+    for (model, more, parts) in [
+        ("m.q", &["--format", "w4a8"][..], ["format = w4a8: allowed w8a8, the layer's own", "m.q: model.layers."]),
+        ("m.q", &["--acts", "symmetric"], ["acts = symmetric: allowed asymmetric", "leave --acts out"]),
+        ("groups.q", &[], ["scaling = group32: allowed channel", "groups.q: model.layers."]),
+    ] {
+        let (code, stdout, stderr) = of(model, more);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+        assert!(parts.iter().all(|p| stderr.contains(p)), "{stderr}");
+    }
 }
 
 #[test]

@@ -17,33 +17,22 @@ fn a_model_becomes_one_file_the_same_each_time_that_is_a_model_itself() {
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("tale.txt"), TALE).unwrap();
     for file in ["a.q", "b.q"] {
-        let (code, value) = json(folder.path(), &["quantize", "fairy", "--format", "w4a8", "-o", file]);
+        let (code, value) =
+            json(folder.path(), &["quantize", "fairy", "--format", "w4a8", "--calib", "tale.txt", "-o", file]);
         assert_eq!((code, value["layers"].as_u64()), (0, Some(29)));
     }
     let all = files(folder.path());
     assert_eq!(all.len(), 3, "nothing else is left behind");
     assert_eq!(all[0].1, all[1].1);
     let eval = |model: &str| json(folder.path(), &["eval", model, "--format", "fp32", "--text", "tale.txt"]);
-    let ((code, float), (_, quantized)) = (eval("fairy"), eval("a.q"));
-    assert_eq!(code, 0);
+    let ((code, float), (refused, why)) = (eval("fairy"), eval("a.q"));
+    assert_eq!((code, refused, why["kind"].as_str()), (0, 2, Some("input")));
     let ppl = |value: &serde_json::Value| value["ppl"].as_f64().unwrap();
     assert!(ppl(&float) > 1.0 && ppl(&float) < 100.0, "{float}");
     assert_eq!(float["ppl"], float["ppl_fp32"]);
     assert!(float["tokens"].as_u64().unwrap() > 40, "{float}");
-    assert_ne!(ppl(&float), ppl(&quantized));
     let (code, value) = json(folder.path(), &["quantize", "a.q", "--format", "w8a8", "-o", "c.q"]);
     assert_eq!((code, value["kind"].as_str()), (2, Some("input")));
-}
-
-#[test]
-fn the_static_mode_wants_calibration() {
-    let folder = tempdir().unwrap();
-    fs::write(folder.path().join("tale.txt"), TALE).unwrap();
-    let quantize = ["quantize", "fairy", "--format", "w8a8", "--requant", "static", "-o", "s.q"];
-    let (code, _, stderr) = run(folder.path(), &quantize);
-    assert_eq!((code, stderr.contains("--calib")), (2, true), "{stderr}");
-    let (code, value) = json(folder.path(), &[&quantize[..], &["--calib", "tale.txt"]].concat());
-    assert_eq!((code, value["requant"].as_str()), (0, Some("static")));
 }
 
 #[test]
@@ -61,10 +50,13 @@ fn bad_models_texts_and_targets_are_refused() {
         (&["eval", "fairy", "--format", "fp32", "--text", "empty.txt"], "empty.txt"),
         (&["eval", "fairy", "--format", "fp32", "--windows", "bad.json"], "999999"),
         (&["eval", "fairy", "--format", "fp32", "--windows", "tale.txt"], "tale.txt"),
-        (&["quantize", "fairy", "--format", "w8a8", "-o", "dir"], "dir"),
-        (&["quantize", "fairy", "--format", "w8a8", "-o", "no/where/q"], "no/where/q"),
-        (&["quantize", "fairy", "--format", "fp4", "--acts", "asymmetric", "-o", "q"], "asymmetric"),
-        (&["quantize", "fairy", "--format", "w8a8", "-o", "/dev/full"], "/dev/full"),
+        (&["quantize", "fairy", "--calib", "tale.txt", "--format", "w8a8", "-o", "dir"], "dir"),
+        (&["quantize", "fairy", "--calib", "tale.txt", "--format", "w8a8", "-o", "no/where/q"], "no/where/q"),
+        (
+            &["quantize", "fairy", "--calib", "tale.txt", "--format", "fp4", "--acts", "asymmetric", "-o", "q"],
+            "asymmetric",
+        ),
+        (&["quantize", "fairy", "--calib", "tale.txt", "--format", "w8a8", "-o", "/dev/full"], "/dev/full"),
     ] {
         let (code, stdout, stderr) = run(folder.path(), args);
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");

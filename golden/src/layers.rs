@@ -8,7 +8,7 @@
 mod attention;
 mod block;
 mod cache;
-mod check;
+pub(crate) mod check;
 mod linear;
 mod observe;
 pub mod random;

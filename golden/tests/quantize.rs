@@ -2,12 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use golden::layers::{KvCache, Layers, WideRow};
 use golden::load::model::{Model, Weights, open};
+use golden::op::input::InputRow;
 use golden::quantize::code::{dyadic, integer, value};
 use golden::quantize::eval::{Windows, perplexity};
 use golden::quantize::forward::{Cache, Llama, Observe};
 use golden::quantize::linear::{dequantize, quantize_acts, quantize_weights};
-use golden::quantize::{layer_inputs, quantized_layer};
+use golden::quantize::{PtqOptions, layer_inputs, quantize_model, quantized_layer};
 use spec::qmodel::{ActMode, QActs};
 use spec::{Format, RequantMode, RowScale, Tensor};
 
@@ -26,7 +28,7 @@ fn tokens_one_by_one_give_the_bits_of_all_at_once() {
     let model = fairy();
     let ids = model.tokenizer.encode(PROMPT).unwrap();
     assert!(ids.len() > 20);
-    let llama = Llama::new(&model);
+    let llama = Llama::new(&model).unwrap();
     let all = llama.forward(&ids, &mut Cache::default()).unwrap();
     let mut cache = Cache::default();
     for (t, &id) in ids.iter().enumerate() {
@@ -40,7 +42,7 @@ fn tokens_one_by_one_give_the_bits_of_all_at_once() {
 fn the_shipped_model_tells_the_tale_that_pytorch_tells() {
     let model = fairy();
     let mut ids = model.tokenizer.encode("Once upon a time there was a").unwrap();
-    let (llama, mut cache) = (Llama::new(&model), Cache::default());
+    let (llama, mut cache) = (Llama::new(&model).unwrap(), Cache::default());
     let mut logits = llama.forward(&ids, &mut cache).unwrap();
     for _ in 0..48 {
         let last = logits.row(logits.rows - 1);
@@ -59,7 +61,7 @@ fn perplexity_is_that_of_the_logits() {
     let windows = Windows::from_text(PROMPT, &model, "prompt").unwrap();
     let found = perplexity(&model, &windows).unwrap();
     let ids = &windows.ids[0];
-    let logits = Llama::new(&model).forward(&ids[..ids.len() - 1], &mut Cache::default()).unwrap();
+    let logits = Llama::new(&model).unwrap().forward(&ids[..ids.len() - 1], &mut Cache::default()).unwrap();
     let loss = |t: usize| {
         let row: Vec<f64> = logits.row(t).iter().map(|&x| f64::from(x)).collect();
         row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[ids[t + 1] as usize]
@@ -82,7 +84,7 @@ fn outputs(model: &Model, layer: &str, ids: &[u32]) -> Tensor<f32> {
         }
     }
     let mut seen = Output(layer, None);
-    let _ = Llama::new(model).observe(ids, &mut Cache::default(), &mut seen).unwrap();
+    let _ = Llama::new(model).unwrap().observe(ids, &mut Cache::default(), &mut seen).unwrap();
     seen.1.unwrap()
 }
 
@@ -236,6 +238,40 @@ fn a_layers_inputs_do_not_depend_on_later_tokens() {
     let first = layer_inputs(&model, "model.layers.2.mlp.down_proj", &ids[..5]).unwrap();
     assert_eq!((all.rows, all.cols, first.rows), (ids.len(), 384, 5));
     assert_eq!(first.data, all.data[..5 * 384]);
+}
+
+/// The tile engine's view of a QModel's layer gives the sums that its forward pass has.
+#[test]
+fn a_qmodels_layer_is_the_one_of_its_forward_pass() {
+    struct Sums<'a>(&'a str, Vec<WideRow>);
+    impl golden::layers::Observe for Sums<'_> {
+        fn linear(&mut self, layer: &str, _: &[InputRow], sums: &[WideRow]) {
+            if layer == self.0 {
+                self.1 = sums.to_vec();
+            }
+        }
+    }
+    let fairy = fairy();
+    let ids = fairy.tokenizer.encode(PROMPT).unwrap();
+    let windows = Windows::from_text(PROMPT, &fairy, "prompt").unwrap();
+    for (format, acts) in [(Format::W8a8, ActMode::Asymmetric), (Format::Fp4, ActMode::Symmetric)] {
+        let options = PtqOptions { acts, ..PtqOptions::new(format) };
+        let q = quantize_model(&fairy, &options, &windows).unwrap();
+        let model = Model { weights: Weights::Quantized(Box::new(q.clone())), ..fairy.clone() };
+        for layer in &LAYERS[..3] {
+            let mut seen = Sums(layer, Vec::new());
+            Layers::new(&q).unwrap().forward(&ids, &mut KvCache::default(), &mut seen).unwrap();
+            for mode in RequantMode::ALL {
+                let (linear, codes) = quantized_layer(&model, layer, format, mode, acts, &ids).unwrap();
+                let prepared = golden::linear::Prepared::new(&linear, &codes).unwrap();
+                for (m, row) in seen.1.iter().enumerate() {
+                    assert_eq!(prepared.aligned_row(m), row.values, "{} {layer} {m}", format.name());
+                }
+                let top = prepared.rows().codes.data.iter().map(|c| c.unsigned_abs()).max();
+                assert!((126..=128).contains(&top.unwrap()), "{}: the range is used", mode.name());
+            }
+        }
+    }
 }
 
 #[test]

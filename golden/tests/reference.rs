@@ -59,7 +59,7 @@ fn greedy_continuations_are_pytorchs() {
         let expected = json(&shared.join(format!("reference/{reference}.json")));
         let ids = model.tokenizer.encode(expected["prompt"].as_str().unwrap()).unwrap();
         assert_eq!(Value::from(ids.clone()), expected["prompt_ids"]);
-        let (llama, mut cache) = (Llama::new(&model), Cache::default());
+        let (llama, mut cache) = (Llama::new(&model).unwrap(), Cache::default());
         let mut logits = llama.forward(&ids, &mut cache).unwrap();
         let (mut all, count) = (ids, expected["greedy_ids"].as_array().unwrap().len());
         let first = all.len();
@@ -108,7 +108,7 @@ fn logits_residuals_and_layer_inputs_are_pytorchs() {
         let mut record = Record::default();
         let ids = windows.inputs().next().unwrap();
         let ControlFlow::Continue(logits) =
-            Llama::new(&model).observe(ids, &mut Cache::default(), &mut record).unwrap()
+            Llama::new(&model).unwrap().observe(ids, &mut Cache::default(), &mut record).unwrap()
         else {
             panic!("nobody broke the pass")
         };

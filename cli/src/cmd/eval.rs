@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use golden::load;
-use golden::load::model::Weights;
 use golden::quantize::{Windows, perplexity};
 use serde_json::json;
 
@@ -16,7 +15,7 @@ use crate::report::{Report, grouped};
 #[command(after_help = "Examples:\n  systole eval fairy --format fp32 --text tale.txt\n  \
     systole eval ~/models/SmolLM2-135M --format fp32 --windows wikitext.json --json")]
 pub struct Args {
-    /// Hugging Face directory of a Llama model, QModel file, or `fairy`, the model inside this program
+    /// Hugging Face directory of a Llama model, or `fairy`, the model inside this program
     model: String,
     /// Arithmetic of the forward pass
     #[arg(long, value_name = "FORMAT", value_parser = ["fp32"])]
@@ -51,10 +50,6 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         }
         (None, None) => unreachable!("clap requires one of them"),
     };
-    let is_quantized = matches!(model.weights, Weights::Quantized(_));
-    if is_quantized {
-        output.remark("a QModel's weights are what its integers stand for; activations are not quantized here");
-    }
     let tokens: usize = windows.ids.iter().map(|ids| ids.len().saturating_sub(1)).sum();
     progress.set_message(format!("{} tokens in {} windows", tokens, windows.ids.len()));
     let found = perplexity(&model, &windows)?;
@@ -69,7 +64,6 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let json = json!({
         "model": args.model,
         "format": args.format,
-        "weights": if is_quantized { "quantized" } else { "checkpoint" },
         "windows": windows.ids.len(),
         "tokens": found.tokens,
         "ppl_fp32": found.ppl,

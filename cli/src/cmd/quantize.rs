@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use golden::load::{self, qmodel};
-use golden::quantize::{Options, Windows, quantize};
+use golden::quantize::{PtqOptions, Windows, quantize_model, self_written};
 use serde_json::json;
-use spec::qmodel::{ActMode, QOptions};
-use spec::{Format, RequantMode};
+use spec::Format;
+use spec::qmodel::ActMode;
 
 use crate::args::numeric;
 use crate::error::Error;
@@ -17,19 +17,16 @@ use crate::report::{Report, grouped};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole quantize fairy --format w8a8 -o fairy.q\n  \
     systole quantize ~/models/SmolLM2-135M --format w4a8 --acts asymmetric -o smol.q\n  \
-    systole quantize fairy --format w8a8 --requant static --calib tales.txt -o fairy.q")]
+    systole quantize fairy --format w8a8 --calib tales.txt -o fairy.q")]
 pub struct Args {
     /// Hugging Face directory of a Llama model, or `fairy`, the model inside this program
     model: String,
     /// Number format of weights and activations
     #[arg(long, value_name = "FORMAT", value_parser = numeric::format())]
     format: Format,
-    /// Text or windows JSON on which the static mode measures ranges
+    /// Text or windows JSON on which ranges of keys and values are measured; by default text that the model writes
     #[arg(long, value_name = "FILE")]
     calib: Option<PathBuf>,
-    /// How finished rows become 8-bit activations
-    #[arg(long, value_name = "MODE", value_parser = numeric::requant(), default_value = "dynamic")]
-    requant: RequantMode,
     /// How the inputs of linear layers are coded
     #[arg(long, value_name = "MODE", value_parser = numeric::acts(), default_value = "symmetric")]
     acts: ActMode,
@@ -43,30 +40,24 @@ pub struct Args {
 /// # Errors
 /// For a model or calibration that cannot be used, or a file that cannot be written.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
-    if args.requant == RequantMode::Static && args.calib.is_none() {
-        let cure = "give --calib FILE, a text or windows JSON, or use --requant dynamic";
-        return Err(Error::input("--calib", "none", "a file, for --requant static", cure));
-    }
     let progress = output.spinner(&format!("reading {}", args.model));
     let model = load::open(&args.model)?;
     let calibration = match &args.calib {
-        Some(path) => Some(Windows::from_any(path, &model)?),
-        None => None,
+        Some(path) => Windows::from_any(path, &model)?,
+        None => self_written(&model, 0, &|done, of| progress.set_message(format!("calibration text {done} of {of}")))?,
     };
-    if calibration.is_some() && args.requant != RequantMode::Static {
-        output.remark("--calib is read and checked, but only --requant static measures ranges on it");
-    }
     progress.set_message(format!("quantizing {} to {}", args.model, args.format.name()));
-    let numeric = QOptions { format: args.format, requant: args.requant, acts: args.acts };
-    let quantized = quantize(&model, &Options { numeric, calibration: calibration.as_ref() })?;
+    let options = PtqOptions { acts: args.acts, ..PtqOptions::new(args.format) };
+    let quantized = quantize_model(&model, &options, &calibration)?;
     let bytes = qmodel::to_bytes(&quantized);
     tool::write_atomic(&args.output, &bytes)?;
     progress.finish_and_clear();
-    let parameters: u64 = quantized.layers.iter().map(|l| l.linear.weight.data.len() as u64).sum();
+    let parameters: u64 = quantized.linears().map(|l| l.linear.weight.data.len() as u64).sum();
+    let layers = quantized.linears().count();
     let file = args.output.display().to_string();
     let text = format!(
         "{file}: {} linear layers, {} weights in {}, {} bytes",
-        quantized.layers.len(),
+        layers,
         grouped(parameters),
         args.format.name(),
         grouped(bytes.len() as u64)
@@ -75,9 +66,8 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         "file": file,
         "model": args.model,
         "format": args.format.name(),
-        "requant": args.requant.name(),
         "acts": args.acts.name(),
-        "layers": quantized.layers.len(),
+        "layers": layers,
         "weights": parameters,
         "bytes": bytes.len(),
     });

@@ -55,43 +55,6 @@ pub struct QRows {
     pub scales: Vec<RowScale>,
 }
 
-/// A whole model in integers, with all that is needed to run it: what `quantize` makes and a QModel file holds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct QModel {
-    /// Text of the checkpoint's `config.json`.
-    pub config_json: String,
-    /// Text of the checkpoint's `tokenizer.json`.
-    pub tokenizer_json: String,
-    /// Every numeric option that changes bits.
-    pub options: QOptions,
-    /// The linear layers, in the order in which they run; `lm_head` last.
-    pub layers: Vec<QLayer>,
-    /// Embedding table and norm weights, in the checkpoint's precision.
-    pub floats: Vec<FloatTensor>,
-}
-
-/// A linear layer of a [`QModel`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QLayer {
-    /// What the hardware computes.
-    pub linear: QLinear,
-    /// Step of the weight integers of a channel whose alignment factor is 2^15, the largest step of the layer: channel
-    /// `n` has `weight_step · align[n] / 2^15`.
-    pub weight_step: Dyadic,
-}
-
-/// Numeric options of a [`QModel`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct QOptions {
-    /// Number format of all linear layers.
-    pub format: Format,
-    /// How finished rows become 8-bit activations.
-    pub requant: RequantMode,
-    /// How the inputs of linear layers are coded.
-    pub acts: ActMode,
-}
-
 /// How a row (token) of activations is coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -118,28 +81,4 @@ impl ActMode {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|m| m.name() == name)
     }
-}
-
-/// Precision of a floating-point tensor in a checkpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FloatType {
-    /// IEEE 754 binary32.
-    F32,
-    /// IEEE 754 binary16.
-    F16,
-    /// The upper half of a binary32.
-    Bf16,
-}
-
-/// A floating-point tensor; every element is a value of its precision.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FloatTensor {
-    /// Name in the checkpoint.
-    pub name: String,
-    /// Precision in the checkpoint.
-    pub dtype: FloatType,
-    /// Shape, the last index runs fastest.
-    pub shape: Vec<usize>,
-    /// The elements.
-    pub data: Vec<f32>,
 }

@@ -12,7 +12,12 @@ use crate::load::config::ModelConfig;
 ///
 /// # Errors
 /// [`Error::Input`] with everything that does not fit.
-pub(super) fn check(model: &QModel, config: &ModelConfig) -> Result<(), Error> {
+pub(crate) fn check(model: &QModel, config: &ModelConfig) -> Result<(), Error> {
+    no_problems(problems(model, config))
+}
+
+/// Everything that does not fit.
+pub(crate) fn problems(model: &QModel, config: &ModelConfig) -> Vec<Problem> {
     let mut found = Found(Vec::new());
     found.options(model);
     let (hidden, vocab) = (config.hidden_size, config.vocab_size);
@@ -36,7 +41,7 @@ pub(super) fn check(model: &QModel, config: &ModelConfig) -> Result<(), Error> {
     }
     found.norm("norm", &model.norm, hidden);
     found.shape("lm_head", &model.head.linear.weight, (vocab, hidden));
-    no_problems(found.0)
+    found.0
 }
 
 /// What was found.
@@ -88,6 +93,7 @@ impl Found {
     fn norm(&mut self, field: &str, norm: &QNorm, hidden: usize) {
         if !norm.gain.is_empty() {
             self.length(&format!("{field}.gain"), norm.gain.len(), hidden);
+            self.factors(&format!("{field}.gain"), &norm.gain, 1);
         }
         self.dyadic(&format!("{field}.step"), norm.step);
         if norm.eps.mult > 0 {
@@ -96,9 +102,9 @@ impl Found {
     }
 
     fn cache(&mut self, field: &str, cache: &QCache, config: &ModelConfig) {
-        for (name, factors) in [("k_factor", &cache.k_factor), ("q_factor", &cache.q_factor)] {
+        for (name, factors, least) in [("k_factor", &cache.k_factor, 1), ("q_factor", &cache.q_factor, 0)] {
             self.length(&format!("{field}.{name}"), factors.len(), config.kv_size());
-            self.factors(&format!("{field}.{name}"), factors, 0);
+            self.factors(&format!("{field}.{name}"), factors, least);
         }
         self.length(&format!("{field}.o_align"), cache.o_align.len(), config.num_key_value_heads);
         self.factors(&format!("{field}.o_align"), &cache.o_align, 0);

@@ -10,7 +10,6 @@ use safetensors::Dtype;
 use serde::de::Deserializer;
 use serde_json::Value;
 use spec::Problem;
-use spec::qmodel::{FloatTensor, FloatType};
 
 use super::config::ModelConfig;
 use super::container::{Container, Entry, Keys};
@@ -22,6 +21,30 @@ pub const SINGLE: &str = "model.safetensors";
 pub const INDEX: &str = "model.safetensors.index.json";
 /// Most bytes of a JSON file next to the weights.
 const MAX_JSON_BYTES: u64 = 256 << 20;
+
+/// Precision of a floating-point tensor in a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FloatType {
+    /// IEEE 754 binary32.
+    F32,
+    /// IEEE 754 binary16.
+    F16,
+    /// The upper half of a binary32.
+    Bf16,
+}
+
+/// A floating-point tensor; every element is a value of its precision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloatTensor {
+    /// Name in the checkpoint.
+    pub name: String,
+    /// Precision in the checkpoint.
+    pub dtype: FloatType,
+    /// Shape, the last index runs fastest.
+    pub shape: Vec<usize>,
+    /// The elements.
+    pub data: Vec<f32>,
+}
 
 /// Tensors by name.
 pub type FloatTensors = BTreeMap<String, FloatTensor>;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use spec::qmodel::QModel;
+use spec::model::QModel;
 
 use super::checkpoint::{self, FloatTensors, read_text};
 use super::config::ModelConfig;
@@ -31,8 +31,24 @@ pub struct Model {
 pub enum Weights {
     /// A checkpoint.
     Float(FloatTensors),
-    /// A quantized model.
+    /// A model in integers.
     Quantized(Box<QModel>),
+}
+
+impl Model {
+    /// The weights of a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a QModel, which has none in floating point.
+    pub fn checkpoint(&self) -> Result<&FloatTensors, Error> {
+        match &self.weights {
+            Weights::Float(tensors) => Ok(tensors),
+            Weights::Quantized(_) => {
+                let cure = "give the checkpoint that it was made from";
+                Err(Error::input("model", format!("{} (a QModel)", self.source), "a checkpoint", cure))
+            }
+        }
+    }
 }
 
 /// Opens a model: `fairy` is the shipped one, anything else a path to a directory or to a QModel file (a directory of

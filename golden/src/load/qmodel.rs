@@ -1,98 +1,99 @@
-//! The QModel file: one safetensors container that holds everything a quantized model needs.
+//! The QModel file: one safetensors container that holds everything a model in integers needs.
 //!
 //! Its `__metadata__` says `format` = `systole-qmodel`, `version`, `sha256` of the whole file (taken with zeros in its
-//! own place), `options`, `layers` (steps and requantisation of each), and the texts of `config` and `tokenizer`. The
-//! tensors of a linear layer `L` are `L.weight` (I8 `[n, k]`), `L.align` (U16 `[n]`) and `L.sum` (I32 `[n]`); embedding
-//! and norms keep name and precision of the checkpoint. Equal models give equal bytes.
+//! own place), `options`, `layers`, `norms` and `caches` (what is not a tensor of each), and the texts of `config` and
+//! `tokenizer`; its tensors are those of `parts`. Equal models give equal bytes, and a file that is read and
+//! written again is the same.
 
+mod nibbles;
+mod parts;
 mod read;
+mod write;
 
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
-use spec::Dyadic;
-use spec::qmodel::{FloatTensor, FloatType, QLinear, QModel, Requant};
+use spec::model::{QCache, QLayer, QModel, QNorm};
+use spec::qmodel::{ActMode, Requant};
+use spec::{Dyadic, Format, Scaling};
 
 pub use self::read::{from_bytes, read};
+pub use self::write::to_bytes;
 use crate::error::Error;
 
 /// `format` of the metadata.
 pub const FORMAT: &str = "systole-qmodel";
 /// `version` of the metadata.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// What precedes the checksum in the header. Inside a JSON string the quotes would be escaped, so it is found only here.
 const CHECKSUM_KEY: &str = "\"sha256\":\"";
 const CHECKSUM_DIGITS: usize = 64;
 
 /// What the metadata says of one linear layer.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct LayerSteps {
+struct LayerMeta {
     name: String,
+    format: Format,
+    scaling: Scaling,
+    acts: ActMode,
+    rotation: u32,
     weight_step: Dyadic,
     requant: Requant,
 }
 
-/// The bytes of a QModel file.
-pub fn to_bytes(model: &QModel) -> Vec<u8> {
-    let mut table = Map::new();
-    let steps: Vec<LayerSteps> = model
-        .layers
-        .iter()
-        .map(|l| LayerSteps { name: l.linear.name.clone(), weight_step: l.weight_step, requant: l.linear.requant })
-        .collect();
-    let text = |value: serde_json::Result<String>| value.expect("plain data has a JSON form");
-    table.insert(
-        "__metadata__".into(),
-        json!({
-            "format": FORMAT,
-            "version": VERSION,
-            "sha256": "0".repeat(CHECKSUM_DIGITS),
-            "options": text(serde_json::to_string(&model.options)),
-            "layers": text(serde_json::to_string(&steps)),
-            "config": model.config_json,
-            "tokenizer": model.tokenizer_json,
-        }),
-    );
-    let mut data = Vec::new();
-    let mut put = |name: String, dtype: &str, shape: &[usize], bytes: Vec<u8>| {
-        let offsets = [data.len(), data.len() + bytes.len()];
-        table.insert(name, json!({"dtype": dtype, "shape": shape, "data_offsets": offsets}));
-        data.extend(bytes);
-    };
-    // Wide elements first, so that each tensor is aligned to its element.
-    let (words, halves): (Vec<_>, Vec<_>) = model.floats.iter().partition(|t| t.dtype == FloatType::F32);
-    for tensor in words {
-        put(tensor.name.clone(), "F32", &tensor.shape, float_bytes(tensor));
+impl LayerMeta {
+    fn of(layer: &QLayer) -> Self {
+        Self {
+            name: layer.linear.name.clone(),
+            format: layer.linear.format,
+            scaling: layer.scaling,
+            acts: layer.acts,
+            rotation: layer.rotation,
+            weight_step: layer.weight_step,
+            requant: layer.linear.requant,
+        }
     }
-    for QLinear { name, sum, .. } in model.layers.iter().map(|l| &l.linear) {
-        put(format!("{name}.sum"), "I32", &[sum.len()], sum.iter().flat_map(|v| v.to_le_bytes()).collect());
+}
+
+/// What the metadata says of one norm; two a block, then the last one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NormMeta {
+    has_gain: bool,
+    step: Dyadic,
+    eps: Dyadic,
+}
+
+impl NormMeta {
+    fn of(norm: &QNorm) -> Self {
+        Self { has_gain: !norm.gain.is_empty(), step: norm.step, eps: norm.eps }
     }
-    for tensor in halves {
-        let dtype = if tensor.dtype == FloatType::F16 { "F16" } else { "BF16" };
-        put(tensor.name.clone(), dtype, &tensor.shape, float_bytes(tensor));
+}
+
+/// What the metadata says of the cache of one block.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CacheMeta {
+    k_ratio: Vec<Dyadic>,
+    score_step: Vec<Dyadic>,
+    v_ratio: Vec<Dyadic>,
+    o_step: Dyadic,
+}
+
+impl CacheMeta {
+    fn of(cache: &QCache) -> Self {
+        let QCache { k_ratio, score_step, v_ratio, .. } = cache.clone();
+        Self { k_ratio, score_step, v_ratio, o_step: cache.o_step }
     }
-    for QLinear { name, align, .. } in model.layers.iter().map(|l| &l.linear) {
-        put(format!("{name}.align"), "U16", &[align.len()], align.iter().flat_map(|v| v.to_le_bytes()).collect());
-    }
-    for QLinear { name, weight, .. } in model.layers.iter().map(|l| &l.linear) {
-        let bytes = weight.data.iter().map(|&code| code as u8).collect();
-        put(format!("{name}.weight"), "I8", &[weight.rows, weight.cols], bytes);
-    }
-    let mut header = text(serde_json::to_string(&table));
-    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(data);
-    let place = checksum_place(&bytes).expect("the header was just written with a checksum");
-    let digits = checksum(&bytes, place);
-    bytes[place..place + CHECKSUM_DIGITS].copy_from_slice(digits.as_bytes());
-    bytes
+}
+
+/// Every norm of a model, in the order in which they run.
+fn norms(model: &QModel) -> impl Iterator<Item = &QNorm> {
+    model.blocks.iter().flat_map(|block| [&block.attn_norm, &block.ffn_norm]).chain([&model.norm])
 }
 
 /// Writes a QModel file: to a temporary name beside it, renamed when complete.
@@ -144,13 +145,4 @@ fn checksum(bytes: &[u8], place: usize) -> String {
     hash.update([b'0'; CHECKSUM_DIGITS]);
     hash.update(&bytes[place + CHECKSUM_DIGITS..]);
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
-}
-
-fn float_bytes(tensor: &FloatTensor) -> Vec<u8> {
-    let values = tensor.data.iter();
-    match tensor.dtype {
-        FloatType::F32 => values.flat_map(|x| x.to_le_bytes()).collect(),
-        FloatType::F16 => values.flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
-        FloatType::Bf16 => values.flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect(),
-    }
 }

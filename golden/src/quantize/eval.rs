@@ -161,7 +161,7 @@ impl Windows {
 /// [`Error::Input`] if the model cannot take the windows, or its logits overflow.
 pub fn perplexity(model: &Model, windows: &Windows) -> Result<Perplexity, Error> {
     windows.check(&model.config)?;
-    let llama = Llama::new(model);
+    let llama = Llama::new(model)?;
     let sums: Vec<f64> = windows.ids.par_iter().map(|ids| window_nll(&llama, ids)).collect::<Result<_, _>>()?;
     let tokens = windows.ids.iter().map(|ids| ids.len() - 1).sum();
     let nll = sums.iter().fold(0.0, |total, s| total + s) / tokens as f64;

@@ -2,18 +2,15 @@
 //!
 //! Source: the arithmetic of `transformers`' Llama in single precision; angles of the rotation in double precision.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 use spec::Tensor;
-use spec::qmodel::QModel;
 
-use super::linear::dequantize;
 use super::matmul::linear;
 use crate::error::Error;
 use crate::load::config::ModelConfig;
-use crate::load::model::{Model, Weights};
+use crate::load::model::Model;
 
 /// What an observer of a forward pass is shown; `Break` ends the pass.
 pub trait Observe {
@@ -57,7 +54,7 @@ struct Block<'m> {
 
 struct Linear<'m> {
     name: String,
-    weight: Cow<'m, [f32]>,
+    weight: &'m [f32],
 }
 
 /// Keys and values of the tokens seen so far; empty at the start.
@@ -78,8 +75,16 @@ impl Cache {
 }
 
 impl<'m> Llama<'m> {
-    /// Prepares a model; the weights of a quantized one are what its integers stand for.
-    pub fn new(model: &'m Model) -> Self {
+    /// Prepares a checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a QModel.
+    pub fn new(model: &'m Model) -> Result<Self, Error> {
+        model.checkpoint()?;
+        Ok(Self::of_checkpoint(model))
+    }
+
+    fn of_checkpoint(model: &'m Model) -> Self {
         let config = &model.config;
         let get = |name: &str| float(model, name);
         let linear = |name: String| Linear { weight: weight(model, &name), name };
@@ -208,36 +213,30 @@ impl<'m> Llama<'m> {
 impl Linear<'_> {
     fn apply(&self, x: &Tensor<f32>, observer: &mut dyn Observe) -> ControlFlow<(), Tensor<f32>> {
         observer.input(&self.name, x)?;
-        let y = linear(x, &self.weight);
+        let y = linear(x, self.weight);
         observer.output(&self.name, &y)?;
         ControlFlow::Continue(y)
     }
 }
 
-/// A floating-point tensor that loading has checked to be there.
+/// A tensor that loading has checked to be there.
+///
+/// # Panics
+/// For a QModel, see [`Model::checkpoint`].
 pub(super) fn float<'m>(model: &'m Model, name: &str) -> &'m [f32] {
-    let found = match &model.weights {
-        Weights::Float(tensors) => tensors.get(name),
-        Weights::Quantized(q) => q.floats.iter().find(|t| t.name == name),
-    };
+    let found = model.checkpoint().ok().and_then(|tensors| tensors.get(name));
     &found.unwrap_or_else(|| panic!("{name} was checked when the model was read")).data
 }
 
-/// The weights `[n, k]` of a linear layer: the checkpoint's, or what a quantized model's integers stand for.
-pub(super) fn weight<'m>(model: &'m Model, name: &str) -> Cow<'m, [f32]> {
-    match &model.weights {
-        Weights::Float(_) if name == "lm_head" && model.config.tie_word_embeddings => {
-            Cow::Borrowed(float(model, "model.embed_tokens.weight"))
-        }
-        Weights::Float(_) => Cow::Borrowed(float(model, &format!("{name}.weight"))),
-        Weights::Quantized(q) => Cow::Owned(dequantize(q_layer(q, name))),
+/// The weights `[n, k]` of a linear layer.
+///
+/// # Panics
+/// For a QModel.
+pub(super) fn weight<'m>(model: &'m Model, name: &str) -> &'m [f32] {
+    if name == "lm_head" && model.config.tie_word_embeddings {
+        return float(model, "model.embed_tokens.weight");
     }
-}
-
-/// A layer of a quantized model that loading has checked to be there.
-pub(super) fn q_layer<'q>(q: &'q QModel, name: &str) -> &'q spec::qmodel::QLayer {
-    let found = q.layers.iter().find(|l| l.linear.name == name);
-    found.unwrap_or_else(|| panic!("{name} was checked when the model was read"))
+    float(model, &format!("{name}.weight"))
 }
 
 fn rms_norm(x: &Tensor<f32>, gain: &[f32], eps: f64) -> Tensor<f32> {

@@ -40,7 +40,7 @@ pub fn ranges(model: &Model, windows: &Windows) -> Result<Vec<Ranges>, Error> {
         }
     }
     windows.check(&model.config)?;
-    let llama = Llama::new(model);
+    let llama = Llama::new(model)?;
     let mut seen = Seen(vec![Ranges::default(); model.config.num_hidden_layers]);
     for ids in windows.inputs() {
         let _ = llama.observe(ids, &mut Cache::default(), &mut seen)?;

@@ -2,14 +2,18 @@
 
 use std::ops::ControlFlow;
 
-use spec::qmodel::{ActMode, QActs, QLayer, QLinear};
-use spec::{Format, RequantMode, Tensor};
+use spec::model::{QLayer, QModel};
+use spec::qmodel::{ActMode, QActs, QLinear};
+use spec::{Format, Problem, RequantMode, Scaling, Tensor};
 
-use super::forward::{Cache, Llama, Observe, q_layer, weight};
+use super::code::value;
+use super::forward::{Cache, Llama, Observe, weight};
 use super::linear::{quantize_acts, quantize_weights, with_requant};
-use crate::error::Error;
+use crate::error::{Error, no_problems};
+use crate::layers::{self, KvCache, Layers, WideRow};
 use crate::load::config::ModelConfig;
 use crate::load::model::{Model, Weights};
+use crate::op::input::InputRow;
 
 /// Keeps the input, and on request the output, of one linear layer, then ends the pass.
 struct Capture<'a> {
@@ -40,19 +44,19 @@ impl Observe for Capture<'_> {
 /// What the FP32 model feeds into a linear layer for these tokens: `[tokens, k]`.
 ///
 /// # Errors
-/// [`Error::UnknownLayer`]; [`Error::Input`] for tokens the model cannot take.
+/// [`Error::UnknownLayer`]; [`Error::Input`] for tokens the model cannot take, or a QModel.
 pub fn layer_inputs(model: &Model, layer: &str, ids: &[u32]) -> Result<Tensor<f32>, Error> {
     capture(model, layer, ids, false).map(|(input, _)| input)
 }
 
 /// A layer in integers, and its true inputs for these tokens in integers.
 ///
-/// The static mode is calibrated on the layer's outputs for the same tokens. A quantized model gives its own weights,
-/// and its own requantisation where that has the mode asked for.
+/// The static mode is calibrated on the layer's outputs for the same tokens. A checkpoint's layer is quantized by itself,
+/// with the FP32 model's inputs; a QModel gives its own, and the inputs of its forward pass in integers.
 ///
 /// # Errors
-/// As [`layer_inputs`]; also for a format other than a quantized model's own, and asymmetric activations in a format
-/// that has none.
+/// As [`layer_inputs`]; asymmetric activations in a format that has none; for a QModel everything in which the layer
+/// differs from what is asked for, or from what the tile engine computes: one step a channel, no rotation.
 pub fn quantized_layer(
     model: &Model,
     layer: &str,
@@ -61,27 +65,75 @@ pub fn quantized_layer(
     acts: ActMode,
     ids: &[u32],
 ) -> Result<(QLinear, QActs), Error> {
-    let own = own_layer(model, layer, format)?;
-    let calibrate = requant == RequantMode::Static && own.as_ref().is_none_or(|l| l.linear.requant.mode != requant);
-    let (input, output) = capture(model, layer, ids, calibrate)?;
-    let codes = quantize_acts(&input, format, acts)?;
-    let q = own.unwrap_or_else(|| quantize_weights(layer, format, &weight(model, layer), input.cols));
-    if q.linear.requant.mode == requant {
-        return Ok((q.linear, codes));
+    check_layer(&model.config, layer)?;
+    if let Weights::Quantized(q) = &model.weights {
+        let own = own_layer(q, layer, &model.source, format, acts)?;
+        return own_quantized(q, own, requant, ids);
     }
+    let (input, output) = capture(model, layer, ids, requant == RequantMode::Static)?;
+    let codes = quantize_acts(&input, format, acts)?;
+    let q = quantize_weights(layer, format, weight(model, layer), input.cols);
     let amax = output.map(|y| y.data.iter().fold(0.0f32, |top, v| top.max(v.abs())));
     Ok((with_requant(q, requant, amax)?.linear, codes))
 }
 
-fn own_layer(model: &Model, layer: &str, format: Format) -> Result<Option<QLayer>, Error> {
-    check_layer(&model.config, layer)?;
-    let Weights::Quantized(q) = &model.weights else { return Ok(None) };
-    if q.options.format != format {
-        let (field, own) = (format!("{}: format", model.source), q.options.format.name());
-        let cure = "quantize the original checkpoint to that format";
-        return Err(Error::input(field, format.name(), format!("{own}, the format of this QModel"), cure));
+/// A QModel's layer, if it is what was asked for and the tile engine computes it.
+fn own_layer<'q>(q: &'q QModel, layer: &str, source: &str, format: Format, acts: ActMode) -> Result<&'q QLayer, Error> {
+    let own = q.linears().find(|l| l.linear.name == layer).expect("names of a QModel's layers are its config's");
+    let mut problems = Vec::new();
+    let mut note = |field: &str, value: String, allowed: String, cure: &str| {
+        problems.push(Problem::new(format!("{source}: {layer}: {field}"), value, allowed, cure));
+    };
+    let again = "quantize the original checkpoint to that format";
+    if own.linear.format != format {
+        note("format", format.name().into(), format!("{}, the layer's own", own.linear.format.name()), again);
     }
-    Ok(Some(q_layer(q, layer).clone()))
+    if own.scaling != Scaling::Channel {
+        let cure =
+            "the tile engine has one step a channel: name a layer of w8a8, or quantize to a format without blocks";
+        note("scaling", own.scaling.name().into(), "channel".into(), cure);
+    }
+    if own.rotation != 1 {
+        let cure = "the tile engine does not rotate: name another layer, or quantize with a recipe without rotation";
+        note("rotation", own.rotation.to_string(), "1".into(), cure);
+    }
+    if own.acts != acts {
+        let cure = "leave --acts out, or quantize the original checkpoint so";
+        note("acts", acts.name().into(), format!("{}, the layer's own", own.acts.name()), cure);
+    }
+    no_problems(problems)?;
+    Ok(own)
+}
+
+/// A QModel's layer and its input rows in the model's forward pass.
+fn own_quantized(q: &QModel, own: &QLayer, requant: RequantMode, ids: &[u32]) -> Result<(QLinear, QActs), Error> {
+    let mut seen = Rows { layer: &own.linear.name, inputs: Vec::new(), amax: 0.0 };
+    Layers::new(q)?.forward(ids, &mut KvCache::default(), &mut seen)?;
+    let scales = seen.inputs.iter().map(|row| row.scale).collect();
+    let codes = seen.inputs.into_iter().flat_map(|row| row.codes).collect();
+    let acts = QActs { codes: Tensor::new(ids.len(), own.linear.weight.cols, codes), scales };
+    Ok((with_requant(own.clone(), requant, Some(seen.amax))?.linear, acts))
+}
+
+/// Keeps the coded input rows of a layer of a QModel, and the largest magnitude of its outputs.
+struct Rows<'a> {
+    layer: &'a str,
+    inputs: Vec<InputRow>,
+    amax: f32,
+}
+
+impl layers::Observe for Rows<'_> {
+    fn linear(&mut self, layer: &str, inputs: &[InputRow], sums: &[WideRow]) {
+        if layer != self.layer {
+            return;
+        }
+        self.inputs = inputs.to_vec();
+        let largest = |row: &WideRow| {
+            let top = row.values.iter().map(|a| a.unsigned_abs()).max().unwrap_or(0);
+            (top as f64 * value(row.step)) as f32
+        };
+        self.amax = sums.iter().map(largest).fold(0.0, f32::max);
+    }
 }
 
 fn capture(
@@ -92,7 +144,7 @@ fn capture(
 ) -> Result<(Tensor<f32>, Option<Tensor<f32>>), Error> {
     check_layer(&model.config, layer)?;
     let mut seen = Capture { layer, wants_output, input: None, output: None };
-    let _ = Llama::new(model).observe(ids, &mut Cache::default(), &mut seen)?;
+    let _ = Llama::new(model)?.observe(ids, &mut Cache::default(), &mut seen)?;
     Ok((seen.input.expect("the pass runs every linear layer of the model"), seen.output))
 }
 

@@ -1,8 +1,9 @@
 //! One linear layer in integers: weights per output channel, activations per token.
 
 use rayon::prelude::*;
-use spec::qmodel::{ALIGN_GUARD_BITS, ActMode, QActs, QLayer, QLinear, Requant};
-use spec::{Dyadic, Format, Operand, RequantMode, RowScale, Tensor};
+use spec::model::QLayer;
+use spec::qmodel::{ALIGN_GUARD_BITS, ActMode, QActs, QLinear, Requant};
+use spec::{Dyadic, Format, Operand, RequantMode, RowScale, Scaling, Tensor};
 
 use super::code::{dyadic, encode, integer, round_half_up, top, value};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::error::Error;
 /// Alignment factor of the channel with the largest step.
 const ALIGN_ONE: f64 = (1u32 << 15) as f64;
 
-/// Quantizes the weights `[n, k]` of a layer.
+/// Quantizes the weights `[n, k]` of a layer that stands alone, with one step a channel.
 ///
 /// Each channel is symmetric: its step is its largest magnitude over the code's largest (127, 7, 6, 1). With 4-bit codes
 /// a few smaller (PoT: also larger) steps are tried and the one with the least squared error is taken, the first of
@@ -47,7 +48,8 @@ pub fn quantize_weights(name: &str, format: Format, weight: &[f32], k: usize) ->
         sum,
         requant: Requant { mode: RequantMode::Dynamic, step },
     };
-    QLayer { linear, weight_step }
+    let scales = Tensor::new(rows.len(), 0, vec![]);
+    QLayer { linear, weight_step, scaling: Scaling::Channel, scales, acts: ActMode::Symmetric, rotation: 1 }
 }
 
 /// The layer with another requantisation; `out_amax` is the largest magnitude of its outputs in calibration, which the
@@ -81,7 +83,7 @@ fn channel_value(weight_step: Dyadic, align: u16) -> f64 {
     value(weight_step) * f64::from(align) / ALIGN_ONE
 }
 
-/// The weights `[n, k]` that a layer's integers stand for.
+/// The weights `[n, k]` that the integers of a layer with one step a channel stand for.
 pub fn dequantize(layer: &QLayer) -> Vec<f32> {
     let (linear, operand) = (&layer.linear, layer.linear.format.weight());
     let row = |n: usize| {

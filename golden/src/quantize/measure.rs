@@ -75,7 +75,7 @@ pub struct LayerError {
 pub fn measure(q: &QModel, float: Option<&Model>, windows: &Windows) -> Result<Measured, Error> {
     let layers = Layers::new(q)?;
     windows.check(layers.config())?;
-    let llama = float.map(Llama::new);
+    let llama = float.map(Llama::new).transpose()?;
     if let Some(model) = float.filter(|m| m.config.linears() != layers.config().linears()) {
         let cure = "give the checkpoint that it was made from";
         return Err(Error::input("reference", &model.source, "a model of the same shape", cure));

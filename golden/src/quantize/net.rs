@@ -8,7 +8,7 @@ use spec::Tensor;
 use super::forward::{float, weight};
 use crate::error::Error;
 use crate::load::config::ModelConfig;
-use crate::load::model::{Model, Weights};
+use crate::load::model::Model;
 
 /// A model whose norms have no gain of the checkpoint's any more.
 #[derive(Clone, Debug)]
@@ -71,13 +71,10 @@ impl Net {
     /// # Errors
     /// [`Error::Input`] if the model is quantized already.
     pub fn new(model: &Model) -> Result<Self, Error> {
-        if matches!(model.weights, Weights::Quantized(_)) {
-            let cure = "quantize the original checkpoint";
-            return Err(Error::input("model", format!("{} (a QModel)", model.source), "a checkpoint", cure));
-        }
+        model.checkpoint()?;
         let config = model.config.clone();
         let linear = |name: String, n: usize, k: usize, gain: Option<&[f32]>| {
-            let mut data = weight(model, &name).into_owned();
+            let mut data = weight(model, &name).to_vec();
             if let Some(gain) = gain {
                 for row in data.chunks_exact_mut(k) {
                     for (w, &g) in row.iter_mut().zip(gain) {

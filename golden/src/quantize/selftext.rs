@@ -35,7 +35,7 @@ pub fn self_written(model: &Model, seed: u64, done: &(dyn Fn(usize, usize) + Syn
     let parameters: u64 = config.linears().iter().map(|&(_, n, k)| n as u64 * k as u64).sum();
     let tokens = (BUDGET / parameters.max(1)).max(FEWEST);
     let count = (tokens as usize / length).clamp(1, MOST_WINDOWS);
-    let llama = Llama::new(model);
+    let llama = Llama::new(model)?;
     let finished = std::sync::atomic::AtomicUsize::new(0);
     let write = |window: usize| {
         let mut random = ChaCha8Rng::seed_from_u64(seed);

@@ -1,23 +1,26 @@
 //! Reading a QModel file: nothing of it is used before all of it was checked.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use safetensors::Dtype;
 use serde::Deserialize;
-use spec::qmodel::{FloatTensor, QActs, QLayer, QLinear, QModel, QOptions};
-use spec::{Dyadic, Problem, RowScale, Tensor};
+use spec::model::{QBlock, QCache, QEmbedding, QLayer, QModel, QNorm, QRope};
+use spec::qmodel::QLinear;
+use spec::{Problem, Tensor};
 
-use super::{FORMAT, LayerSteps, VERSION, checksum, checksum_place};
+use super::parts::{self, Part, cache_name, gain_name};
+use super::{CacheMeta, FORMAT, LayerMeta, NormMeta, VERSION, checksum, checksum_place, nibbles};
 use crate::error::{Error, clip, no_problems};
-use crate::load::checkpoint::decode;
+use crate::layer;
+use crate::layers::check;
 use crate::load::config::ModelConfig;
 use crate::load::container::{Container, Entry};
 
 /// Reads a QModel file and checks all of it.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Input`] for a file that is no QModel, has another version, was damaged, or whose tensors do
-/// not fit its own `config.json`.
+/// [`Error::Io`]; [`Error::Input`] for a file that is no QModel, has another version, was damaged, whose tensors do not
+/// fit its own `config.json`, or whose values the arithmetic does not allow: all problems of the first kind that occurs.
 pub fn read(path: &Path) -> Result<QModel, Error> {
     let file = path.display().to_string();
     let meta = std::fs::metadata(path).map_err(|e| Error::read(path, e))?;
@@ -83,23 +86,35 @@ impl Reader {
     fn model(mut self) -> Result<QModel, Error> {
         let (config_json, tokenizer_json) = (self.meta("config")?, self.meta("tokenizer")?);
         let config = ModelConfig::from_json(&config_json, &format!("{}: config", self.container.file()))?;
-        let options: QOptions = self.json("options")?;
-        let steps: Vec<LayerSteps> = self.json("layers")?;
-        let linears = config.linears();
-        let names: Vec<&str> = linears.iter().map(|(name, ..)| name.as_str()).collect();
-        if !steps.iter().map(|s| s.name.as_str()).eq(names.iter().copied()) {
-            let value = format!("{} layers", steps.len());
-            let allowed = format!("the {} linear layers of its config, in order", names.len());
-            return Err(self.bad("layers", value, allowed));
+        let options = self.json("options")?;
+        let layers: Vec<LayerMeta> = self.json("layers")?;
+        let norms: Vec<NormMeta> = self.json("norms")?;
+        let caches: Vec<CacheMeta> = self.json("caches")?;
+        self.check_counts(&config, &layers, norms.len(), caches.len())?;
+        self.check_table(&parts::expected(&config, &layers, &norms))?;
+        let embedding = QEmbedding {
+            codes: self.matrix(parts::EMBEDDING_CODES)?,
+            shift: self.container.read(parts::EMBEDDING_SHIFT)?.into_iter().map(|b| b as i8).collect(),
+        };
+        let rope = QRope { cos: self.matrix(parts::ROPE_COS)?, sin: self.matrix(parts::ROPE_SIN)? };
+        let mut linears = Vec::with_capacity(layers.len());
+        for ((_, n, k), meta) in config.linears().into_iter().zip(layers) {
+            linears.push(self.layer(n, k, meta)?);
         }
-        let floats = config.float_tensors();
-        self.check_table(&linears, &floats)?;
-        let mut layers = Vec::new();
-        for ((name, n, k), steps) in linears.iter().zip(steps) {
-            layers.push(self.layer(name, *n, *k, steps, options)?);
+        let head = linears.pop().expect("a config has a head");
+        let (mut blocks, mut linears) = (Vec::with_capacity(caches.len()), linears.into_iter());
+        for (i, cache) in caches.into_iter().enumerate() {
+            let mut next = || linears.next().expect("a config has seven layers a block");
+            let (q, k, v, o, gate, up, down) = (next(), next(), next(), next(), next(), next(), next());
+            let (attn_norm, ffn_norm) = (self.norm(2 * i, &config, &norms)?, self.norm(2 * i + 1, &config, &norms)?);
+            blocks.push(QBlock { attn_norm, q, k, v, cache: self.cache(i, cache)?, o, ffn_norm, gate, up, down });
         }
-        let floats = floats.iter().map(|(name, _)| self.float(name)).collect::<Result<_, _>>()?;
-        Ok(QModel { config_json, tokenizer_json, options, layers, floats })
+        let norm = self.norm(2 * blocks.len(), &config, &norms)?;
+        let model = QModel { config_json, tokenizer_json, options, embedding, rope, blocks, norm, head };
+        let named = |p: Problem| Problem { field: format!("{}: {}", self.container.file(), clip(&p.field)), ..p };
+        let problems = check::problems(&model, &config).into_iter().chain(model.linears().flat_map(layer::problems));
+        no_problems(problems.map(named).collect())?;
+        Ok(model)
     }
 
     fn bad(&self, field: &str, value: impl std::fmt::Display, allowed: impl Into<String>) -> Error {
@@ -116,69 +131,105 @@ impl Reader {
         serde_json::from_str(&self.meta(key)?).map_err(|e| self.bad(key, e, "what this version of systole writes"))
     }
 
-    /// Checks that exactly the right tensors are there, with the right shapes and types.
-    fn check_table(&self, linears: &[(String, usize, usize)], floats: &[(String, Vec<usize>)]) -> Result<(), Error> {
-        const FLOATS: [Dtype; 3] = [Dtype::F32, Dtype::F16, Dtype::BF16];
-        let mut expected: Vec<(String, Vec<usize>, &[Dtype])> =
-            floats.iter().map(|(name, shape)| (name.clone(), shape.clone(), &FLOATS[..])).collect();
-        for (name, n, k) in linears {
-            expected.push((format!("{name}.weight"), vec![*n, *k], &[Dtype::I8]));
-            expected.push((format!("{name}.align"), vec![*n], &[Dtype::U16]));
-            expected.push((format!("{name}.sum"), vec![*n], &[Dtype::I32]));
+    /// Checks that the metadata speaks of the config's layers, norms and caches.
+    fn check_counts(
+        &self,
+        config: &ModelConfig,
+        layers: &[LayerMeta],
+        norms: usize,
+        caches: usize,
+    ) -> Result<(), Error> {
+        let blocks = config.num_hidden_layers;
+        let linears = config.linears();
+        if !layers.iter().map(|l| l.name.as_str()).eq(linears.iter().map(|(name, ..)| name.as_str())) {
+            let allowed = format!("the {} linear layers of its config, in order", linears.len());
+            return Err(self.bad("layers", format!("{} layers", layers.len()), allowed));
         }
+        if norms != 2 * blocks + 1 {
+            return Err(self.bad("norms", norms, format!("{}, two a block and the last", 2 * blocks + 1)));
+        }
+        if caches != blocks {
+            return Err(self.bad("caches", caches, format!("{blocks}, one a block")));
+        }
+        Ok(())
+    }
+
+    /// Checks that exactly the right tensors are there, with the right shapes and types.
+    fn check_table(&self, expected: &[Part]) -> Result<(), Error> {
         let mut problems = Vec::new();
         let mut note = |name: &str, value: String, allowed: String| {
             let field = format!("{}: {}", self.container.file(), clip(name));
             problems.push(Problem::new(field, value, allowed, "quantize the model again"));
         };
-        for (name, shape, dtypes) in &expected {
+        for Part { name, dtype, shape } in expected {
             match self.container.tensors.get(name) {
-                None => note(name, "missing".into(), format!("a tensor of shape {shape:?}")),
-                Some(Entry { shape: found, dtype, .. }) if found != shape || !dtypes.contains(dtype) => {
-                    note(name, format!("{dtype:?} {found:?}"), format!("{dtypes:?} {shape:?}"));
+                None => note(name, "missing".into(), format!("a tensor of {dtype:?} {shape:?}")),
+                Some(Entry { shape: found, dtype: kind, .. }) if found != shape || kind != dtype => {
+                    note(name, format!("{kind:?} {found:?}"), format!("{dtype:?} {shape:?}"));
                 }
                 Some(_) => {}
             }
         }
-        let known: std::collections::HashSet<_> = expected.iter().map(|(name, ..)| name.as_str()).collect();
+        let known: HashSet<_> = expected.iter().map(|part| part.name.as_str()).collect();
         for name in self.container.tensors.keys().filter(|name| !known.contains(name.as_str())) {
             note(name, "unexpected tensor".into(), "tensors of its config".into());
         }
         no_problems(problems)
     }
 
-    fn layer(&mut self, name: &str, n: usize, k: usize, s: LayerSteps, options: QOptions) -> Result<QLayer, Error> {
-        let codes = self.container.read(&format!("{name}.weight"))?.into_iter().map(|b| b as i8).collect();
-        let align = self.container.read(&format!("{name}.align"))?;
-        let sum = self.container.read(&format!("{name}.sum"))?;
-        let linear = QLinear {
-            name: name.to_string(),
-            format: options.format,
-            weight: Tensor::new(n, k, codes),
-            align: align.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect(),
-            sum: sum.chunks_exact(4).map(|b| i32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-            requant: s.requant,
-        };
-        if linear.requant.mode != options.requant {
-            let allowed = format!("{}, as in options", options.requant.name());
-            return Err(self.bad(&format!("{name}: requant.mode"), linear.requant.mode.name(), allowed));
-        }
-        let range = i16::from(i8::MIN)..=i16::from(i8::MAX);
-        if s.weight_step.mult < 1 << 15 || !range.contains(&s.weight_step.shift) {
-            let value = format!("{} / 2^{}", s.weight_step.mult, s.weight_step.shift);
-            return Err(self.bad(&format!("{name}: weight_step"), value, "32768..=65535 / 2^(-128..=127)"));
-        }
-        // A row of zeros checks the layer by the rules of the arithmetic itself.
-        let scales = vec![RowScale { step: Dyadic { mult: 1 << 15, shift: 15 }, zp: 128 }];
-        crate::linear::check(&linear, &QActs { codes: Tensor::filled(1, k, 0), scales })
-            .map_err(|e| self.bad(name, e, "a layer within the bounds of the arithmetic"))?;
-        Ok(QLayer { linear, weight_step: s.weight_step })
+    fn u16s(&mut self, name: &str) -> Result<Vec<u16>, Error> {
+        let bytes = self.container.read(name)?;
+        Ok(bytes.as_chunks().0.iter().map(|&b| u16::from_le_bytes(b)).collect())
     }
 
-    fn float(&mut self, name: &str) -> Result<FloatTensor, Error> {
-        let entry = self.container.tensors[name].clone();
+    fn matrix(&mut self, name: &str) -> Result<Tensor<i16>, Error> {
+        let shape = self.container.tensors[name].shape.clone();
         let bytes = self.container.read(name)?;
-        decode(name, &entry, &bytes)
-            .map_err(|(index, value)| self.bad(&format!("{name}{index:?}"), value, "finite numbers"))
+        Ok(Tensor::new(shape[0], shape[1], bytes.as_chunks().0.iter().map(|&b| i16::from_le_bytes(b)).collect()))
+    }
+
+    fn norm(&mut self, index: usize, config: &ModelConfig, norms: &[NormMeta]) -> Result<QNorm, Error> {
+        let NormMeta { has_gain, step, eps } = norms[index];
+        let gain = if has_gain { self.u16s(&gain_name(index, config.num_hidden_layers))? } else { vec![] };
+        Ok(QNorm { gain, step, eps })
+    }
+
+    fn cache(&mut self, block: usize, meta: CacheMeta) -> Result<QCache, Error> {
+        Ok(QCache {
+            k_factor: self.u16s(&cache_name(block, "k_factor"))?,
+            k_ratio: meta.k_ratio,
+            q_factor: self.u16s(&cache_name(block, "q_factor"))?,
+            score_step: meta.score_step,
+            v_ratio: meta.v_ratio,
+            o_align: self.u16s(&cache_name(block, "o_align"))?,
+            o_step: meta.o_step,
+        })
+    }
+
+    fn layer(&mut self, n: usize, k: usize, meta: LayerMeta) -> Result<QLayer, Error> {
+        let name = |part: &str| format!("{}.{part}", meta.name);
+        let bytes = self.container.read(&name("weight"))?;
+        let Some(weight) = nibbles::unpack(meta.format.weight(), n, k, &bytes) else {
+            return Err(self.bad(&name("weight"), "bits beside the last code of a channel", "zeros there"));
+        };
+        let sums = self.container.read(&name("sum"))?;
+        let blocks = meta.scaling.blocks(k);
+        let scales = if blocks > 0 { self.container.read(&name("scales"))? } else { vec![] };
+        let linear = QLinear {
+            format: meta.format,
+            weight,
+            align: self.u16s(&name("align"))?,
+            sum: sums.as_chunks().0.iter().map(|&b| i32::from_le_bytes(b)).collect(),
+            requant: meta.requant,
+            name: meta.name,
+        };
+        Ok(QLayer {
+            linear,
+            weight_step: meta.weight_step,
+            scaling: meta.scaling,
+            scales: Tensor::new(n, blocks, scales),
+            acts: meta.acts,
+            rotation: meta.rotation,
+        })
     }
 }
