@@ -7,6 +7,7 @@ mod cmd;
 mod error;
 mod exit;
 mod generate;
+mod measured;
 mod output;
 mod repeat;
 mod report;
@@ -36,6 +37,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   systole demo                                      a real model's layers through the generated hardware, checked
+  systole run --model fairy --prompt 'The king'     text in integers, by the model inside this program
   systole doctor                                    which external programs are there
   systole new mine.toml --preset small              a configuration to edit
   systole generate --config mine.toml -o rtl        its Verilog
@@ -50,6 +52,7 @@ enum Command {
     Generate(cmd::generate::Args),
     Quantize(cmd::quantize::Args),
     Eval(cmd::eval::Args),
+    Run(cmd::run::Args),
     Operators(cmd::operators::Args),
     Simulate(cmd::simulate::Args),
     Cosim(cmd::cosim::Args),
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => cmd::generate::run(args, &output),
         Command::Quantize(args) => cmd::quantize::run(args, &output),
         Command::Eval(args) => cmd::eval::run(args, &output),
+        Command::Run(args) => cmd::run::run(args, &output),
         Command::Operators(args) => cmd::operators::run(args, &output),
         Command::Simulate(args) => cmd::simulate::run(args, &output),
         Command::Cosim(args) => cmd::cosim::run(args, &output),

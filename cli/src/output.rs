@@ -59,6 +59,23 @@ impl Output {
         }
     }
 
+    /// Shows a part of a text as it comes; with `--json` the text is in the object alone.
+    ///
+    /// # Errors
+    /// If standard output cannot be written; a reader that closed the pipe has seen what it wanted.
+    pub fn stream(&self, part: &str) -> Result<(), Error> {
+        if self.is_json || part.is_empty() {
+            return Ok(());
+        }
+        let mut stdout = io::stdout().lock();
+        match stdout.write_all(part.as_bytes()).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Error::Input(format!("cannot write to standard output: {error}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// A bar that fills up to `len`.
     pub fn bar(&self, len: u64, label: &str) -> ProgressBar {
         let style = "{msg:32!} [{bar:30}] {pos}/{len} {elapsed}";

@@ -57,7 +57,10 @@ impl Table {
         };
         let widths: Vec<usize> = (0..head.len()).map(width).collect();
         let is_number = |c: usize| {
-            let numeric = |cell: &String| cell.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('x');
+            let numeric = |cell: &String| {
+                let digits = cell.trim_start_matches(['+', '-']);
+                digits.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('x')
+            };
             !self.rows.is_empty() && self.rows.iter().filter_map(|row| row.get(c)).all(numeric)
         };
         let right: Vec<bool> = (0..head.len()).map(is_number).collect();

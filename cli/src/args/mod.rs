@@ -2,6 +2,7 @@
 
 pub mod hardware;
 pub mod numeric;
+pub mod quantized;
 mod set;
 pub mod unit;
 pub mod work;

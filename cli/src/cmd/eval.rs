@@ -1,25 +1,40 @@
-//! `systole eval`: perplexity.
+//! `systole eval`: perplexity, and what quantization costs.
 
 use std::path::PathBuf;
 
-use golden::load;
-use golden::quantize::{Windows, perplexity};
+use golden::load::model::Weights;
+use golden::load::{self, Model};
+use golden::quantize::{Windows, measure, perplexity};
 use serde_json::json;
+use spec::Format;
 
+use crate::args::numeric::{self, Arithmetic};
+use crate::args::quantized::QuantizedArgs;
 use crate::error::Error;
+use crate::measured::{self, Evaluated};
 use crate::output::Output;
 use crate::report::{Report, grouped};
 
-/// Perplexity of a model over windows of tokens or a text
+/// Perplexity of a model over windows of tokens or a text, and what its quantization costs
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  systole eval fairy --format fp32 --text tale.txt\n  \
+#[command(after_help = "Examples:\n  systole eval fairy --format w8a8 --text tale.txt\n  \
+    systole eval fairy --compare w8a8,w4a8,mxfp4 --text tale.txt\n  \
+    systole eval fairy.q --reference fairy --text tale.txt\n  \
     systole eval ~/models/SmolLM2-135M --format fp32 --windows wikitext.json --json")]
 pub struct Args {
-    /// Hugging Face directory of a Llama model, or `fairy`, the model inside this program
+    /// Hugging Face directory of a Llama model, QModel file, or `fairy`, the model inside this program
     model: String,
-    /// Arithmetic of the forward pass
-    #[arg(long, value_name = "FORMAT", value_parser = ["fp32"])]
-    format: String,
+    /// Number format, or fp32 for the floating-point reference alone [default: a QModel's own, otherwise w8a8]
+    #[arg(long, value_name = "FORMAT", value_parser = numeric::arithmetic())]
+    format: Option<Arithmetic>,
+    /// One table of these formats, as in w8a8,w4a8
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',', value_parser = numeric::any_format(), conflicts_with = "format")]
+    compare: Vec<Format>,
+    #[command(flatten)]
+    quantized: QuantizedArgs,
+    /// The checkpoint that a QModel file was made from: Hugging Face directory or `fairy`
+    #[arg(long, value_name = "MODEL")]
+    reference: Option<String>,
     #[command(flatten)]
     source: Source,
 }
@@ -50,9 +65,70 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         }
         (None, None) => unreachable!("clap requires one of them"),
     };
-    let tokens: usize = windows.ids.iter().map(|ids| ids.len().saturating_sub(1)).sum();
-    progress.set_message(format!("{} tokens in {} windows", tokens, windows.ids.len()));
-    let found = perplexity(&model, &windows)?;
+    windows.check(&model.config)?;
+    let reference = reference(args, &model)?;
+    progress.finish_and_clear();
+    if let Some(Arithmetic::Fp32) = args.format {
+        return float(args, &model, &windows, output);
+    }
+    if args.compare.is_empty() {
+        let format = match args.format {
+            Some(Arithmetic::Integers(format)) => Some(format),
+            Some(Arithmetic::Fp32) | None => None,
+        };
+        let quantized = args.quantized.integers(&model, format, output)?;
+        let progress = output.spinner(&format!("{} windows in {}", windows.ids.len(), quantized.options.format));
+        let float = reference.as_ref().or(is_float(&model).then_some(&model));
+        let measured = measure(&quantized, float, &windows)?;
+        progress.finish_and_clear();
+        return Ok(measured::report(&args.model, &windows, &Evaluated { quantized, measured }));
+    }
+    if !is_float(&model) {
+        let value = format!("given for {}", args.model);
+        let cure = "give the checkpoint, which is quantized to each format";
+        return Err(Error::input("--compare", value, "nothing for a QModel, which has one format", cure));
+    }
+    let calibration = args.quantized.calibration(&model, output)?;
+    let bar = output.bar(args.compare.len() as u64, "");
+    let mut all = Vec::new();
+    for &format in &args.compare {
+        bar.set_message(format.name());
+        let quantized = args.quantized.quantize(&model, format, &calibration, output)?;
+        let measured = measure(&quantized, Some(&model), &windows)?;
+        all.push(Evaluated { quantized, measured });
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(measured::compare(&args.model, &windows, &all))
+}
+
+fn is_float(model: &Model) -> bool {
+    matches!(model.weights, Weights::Float(_))
+}
+
+/// The checkpoint given beside a QModel.
+fn reference(args: &Args, model: &Model) -> Result<Option<Model>, Error> {
+    let Some(source) = &args.reference else { return Ok(None) };
+    if is_float(model) {
+        let cure = "leave it away: a checkpoint is its own reference";
+        return Err(Error::input("--reference", source, "nothing beside a checkpoint", cure));
+    }
+    let reference = load::open(source)?;
+    if is_float(&reference) {
+        return Ok(Some(reference));
+    }
+    Err(Error::input(
+        "--reference",
+        format!("{source} (a QModel)"),
+        "a checkpoint",
+        "give what the QModel was made from",
+    ))
+}
+
+/// The floating-point reference alone.
+fn float(args: &Args, model: &Model, windows: &Windows, output: &Output) -> Result<Report, Error> {
+    let progress = output.spinner(&format!("{} windows in FP32", windows.ids.len()));
+    let found = perplexity(model, windows)?;
     progress.finish_and_clear();
     let brief = format!("{:.4}", found.ppl);
     let text = format!(
@@ -63,7 +139,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     );
     let json = json!({
         "model": args.model,
-        "format": args.format,
+        "format": "fp32",
         "windows": windows.ids.len(),
         "tokens": found.tokens,
         "ppl_fp32": found.ppl,

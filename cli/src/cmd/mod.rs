@@ -8,4 +8,5 @@ pub mod generate;
 pub mod new;
 pub mod operators;
 pub mod quantize;
+pub mod run;
 pub mod simulate;

@@ -159,6 +159,20 @@ pub struct QLayer {
     pub rotation: u32,
 }
 
+impl QLayer {
+    /// Bytes that computing the layer reads: packed codes, a byte a block scale, two an alignment factor, and with a zero
+    /// point four a sum.
+    pub fn packed_bytes(&self) -> usize {
+        let weight = &self.linear.weight;
+        let codes = (weight.data.len() * self.linear.format.weight().bits() as usize).div_ceil(8);
+        let channel = match self.acts {
+            ActMode::Symmetric => 2,
+            ActMode::Asymmetric => 6,
+        };
+        codes + self.scales.data.len() + channel * weight.rows
+    }
+}
+
 /// How keys and values of a block are coded in the cache, and what that means for the queries and the output.
 ///
 /// Keys have a static step a head and channel, values a static step a head; `h` is a key-value head, `c` runs over
