@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use common::{json, outcome, run, systole};
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 9] = ["doctor", "new", "generate", "quantize", "eval", "operators", "simulate", "cosim", "demo"];
+const COMMANDS: [&str; 10] =
+    ["doctor", "new", "generate", "quantize", "eval", "run", "operators", "simulate", "cosim", "demo"];
 
 #[test]
 fn no_arguments_give_help_and_every_command_has_examples() {
@@ -48,7 +49,8 @@ fn wrong_arguments_are_bad_input_in_few_lines() {
         &["quantize", "fairy", "-o", "q"],
         &["quantize", "fairy", "--format", "int3", "-o", "q"],
         &["eval", "fairy", "--format", "fp32"],
-        &["eval", "fairy", "--format", "w8a8", "--text", "t"],
+        &["eval", "fairy", "--format", "w9a9", "--text", "t"],
+        &["run", "--model", "fairy"],
     ] {
         let (code, stdout, stderr) = run(folder.path(), args);
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
