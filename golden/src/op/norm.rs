@@ -31,10 +31,10 @@ pub fn rms_norm(x: &[i16], shift: i32, eps: Dyadic) -> Vec<i32> {
     x.iter().map(|&x| quotient(i64::from(x) << l, rms)).collect()
 }
 
-/// As [`rms_norm`] of `c = x' - round(Σ x' / n)`: the mean is taken of the shifted row, at least 9 places below an LSB
-/// of `x`.
+/// As [`rms_norm`] of `c = x' - round(Σ x' / n)`, shifted left again until its largest magnitude reaches bit 24.
 ///
-/// A row of equal values gives zeros. `|y| <= 2^29`: 31 bits signed.
+/// The mean is taken of the shifted row, 9 places or more below an LSB of `x`: error beside it at most 2^-10 of that LSB.
+/// A row of equal values gives zeros. Widths and error of the root as there; `|c| < 2^26`.
 ///
 /// # Panics
 /// If the row is longer than [`MAX_NORM`].
@@ -45,10 +45,14 @@ pub fn layer_norm(x: &[i16], shift: i32, eps: Dyadic) -> Vec<i32> {
     let l = headroom(x);
     let (sum, n) = (x.iter().map(|&x| i64::from(x)).sum::<i64>() << l, x.len() as i64);
     let mean = (2 * sum + n).div_euclid(2 * n);
-    let centred: Vec<i64> = x.iter().map(|&x| (i64::from(x) << l) - mean).collect();
-    let total = centred.iter().map(|&c| (c * c) as u128).sum();
-    let rms = root_mean(total, x.len(), epsilon(eps, shift + l));
-    centred.iter().map(|&c| quotient(c, rms)).collect()
+    let centred = || x.iter().map(|&x| (i64::from(x) << l) - mean);
+    let up = match centred().fold(0, |max, c| max.max(c.unsigned_abs())) {
+        0 => 0,
+        max => (TOP_BIT + 1 - bits(max) as i32).max(0),
+    };
+    let total = centred().map(|c| ((c << up) * (c << up)) as u128).sum();
+    let rms = root_mean(total, x.len(), epsilon(eps, shift + l + up));
+    centred().map(|c| quotient(c << up, rms)).collect()
 }
 
 /// `z = y · gain`, exact in 47 bits signed; an empty gain is 1 everywhere.
