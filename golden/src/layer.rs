@@ -5,12 +5,14 @@
 //! integers beforehand, which leaves the exact sum as it is.
 
 mod check;
+mod stats;
 
 use rayon::prelude::*;
 use spec::model::QLayer;
 use spec::{Dyadic, Format, ScaleRule, Scaling};
 
 pub use self::check::problems;
+pub use self::stats::{Bytes, Stats};
 use crate::error::{Error, no_problems};
 use crate::num::{self, e4m3};
 use crate::op::align::{align, align_wide};

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod eval;
 pub mod generate;
+pub mod inspect;
 pub mod new;
 pub mod operators;
 pub mod quantize;
