@@ -1,6 +1,7 @@
 //! The matrix-multiply unit in the step simulator: exact sums, and a tile every `max(rows, preload_cycles)` cycles.
 
 use hdl::rtl::Design;
+use hdl::unit::run_sizes::RunSizes;
 use sim::step::{Port, Stepper};
 use spec::Config;
 
@@ -39,9 +40,10 @@ fn pack(values: impl Iterator<Item = u64>, bits: u32) -> Vec<u64> {
     limbs
 }
 
-/// Runs `chunks` equal commands of `m` rows back to back with weights and accumulator banks always ready; checks every
-/// accumulator and returns the cycles from the first row of the first chunk to the last row of the last.
-fn run(config: &Config, m: usize, k_tiles: usize, n_tiles: usize, chunks: usize) -> usize {
+/// Runs `chunks` equal commands of `m` rows back to back, the first offered in cycle `from_cycle`, with weights and
+/// accumulator banks always ready; checks every accumulator and returns the cycles from the first row of the first chunk to the last row of the last.
+fn run(config: &Config, (m, k_tiles, n_tiles): (usize, usize, usize), chunks: usize, from_cycle: usize) -> usize {
+    let sizes = RunSizes::new(config);
     let (rows, cols) = (config.array.rows as usize, config.array.cols as usize);
     let (depth, bands) = (config.preload_cycles() as usize, config.preload_rows() as usize);
     let mut random = Random(7);
@@ -76,9 +78,13 @@ fn run(config: &Config, m: usize, k_tiles: usize, n_tiles: usize, chunks: usize)
     let [read, rbank, raddr, rdata, write, wbank, waddr, wdata, row, done] =
         ["read_o", "rbank_o", "raddr_o", "rdata_i", "write_o", "wbank_o", "waddr_o", "wdata_o", "row_o", "done_o"]
             .map(port);
-    for (name, value) in [("cmd_rows_i", m), ("cmd_k_tiles_i", k_tiles), ("cmd_n_tiles_i", n_tiles)] {
+    for (name, value, bits) in [
+        ("cmd_rows_i", m, sizes.row),
+        ("cmd_k_tiles_i", k_tiles, sizes.k_tiles),
+        ("cmd_n_tiles_i", n_tiles, sizes.n_tiles),
+    ] {
         let field = sim.input(name).unwrap();
-        sim.set(field, value as u64);
+        sim.set(field, value as u64 % (1 << bits));
     }
     sim.set(rst, 0);
     sim.tick();
@@ -90,14 +96,15 @@ fn run(config: &Config, m: usize, k_tiles: usize, n_tiles: usize, chunks: usize)
     let (mut popped, mut sent, mut finished, mut first, mut last) = (0, 0, 0, None, 0);
     let mut word = vec![0u64; limbs];
     for cycle in 0..1_000_000 {
-        sim.set(cmd_valid, u64::from(sent < chunks));
+        let offered = cycle >= from_cycle && sent < chunks;
+        sim.set(cmd_valid, u64::from(offered));
         sim.set(cmd_bank, (sent % 2) as u64);
         sim.settle();
         if sim.get(row) == 1 {
             first.get_or_insert(cycle);
             last = cycle;
         }
-        let taken = sent < chunks && sim.get(cmd_ready) == 1;
+        let taken = offered && sim.get(cmd_ready) == 1;
         let weight_next = (sim.get(pop) == 1).then(|| weight_word(popped));
         let act_next = (sim.get(act_read) == 1)
             .then(|| pack(acts[sim.get(act_addr) as usize].iter().map(|&v| u64::from(v as u8)), 8));
@@ -162,10 +169,25 @@ fn a_tile_takes_the_rows_or_the_preload_whichever_is_longer() {
             let config = config(rows, cols, preload, register);
             for m in [1, 2, 3, 4, 7, 16] {
                 let tiles = 3 * 4 * 2;
-                let cycles = run(&config, m, 3, 4, 2);
+                let cycles = run(&config, (m, 3, 4), 2, 0);
                 let tile = m.max(config.preload_cycles() as usize);
                 // The last tile ends with its last row, not with its preload time.
                 assert_eq!(cycles, (tiles - 1) * tile + m, "{rows} x {cols}, {preload} rows a cycle, M = {m}");
+            }
+        }
+    }
+}
+
+/// Single rows, so that each K tile meets the word that the one before it wrote: in the next cycle where a tile takes one
+/// cycle, and where its weights came long before the command and it could.
+#[test]
+fn single_rows_add_up_however_early_their_weights_come() {
+    for preload in [1, 2, 4] {
+        let config = config(4, 3, preload, false);
+        assert_eq!(config.preload_cycles(), 4 / preload);
+        for wait_cycles in [0, 1, 2, 3, 50] {
+            for k_tiles in [1, 2, 3, 7] {
+                run(&config, (1, k_tiles, 3), 3, wait_cycles);
             }
         }
     }

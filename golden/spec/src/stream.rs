@@ -17,6 +17,8 @@ pub const COMMAND_BITS: u32 = 128;
 pub const CHANNEL_BITS: u32 = 40;
 /// Bits of one row's scale.
 pub const ROW_BITS: u32 = 32;
+/// Longest reduction: its sums stay in 32 bits.
+pub const MAX_K: u32 = 65_535;
 
 /// A command to the tile engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,6 +17,8 @@ use crate::rtl::{Module, ModuleBuilder, Ty};
 /// `rdata_i` (one cycle later), `write_o`, `wbank_o`, `waddr_o`, `wdata_o`; `done_o`, `done_bank_o`: the chunk is
 /// complete (one cycle). Words stand in the order N tile, row; a word is written in the cycle after its sum arrived.
 ///
+/// `overrun_o`, where [`overruns`]: the chunk goes on past the bank's last word.
+///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
@@ -55,6 +57,12 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
     });
     m.next_if(&addr_q, &valid_i, &addr_d);
     m.next_if(&base_q, &valid_i, &base_d);
+    if overruns(config) {
+        m.section("Past the end: the tile goes on, or another N tile follows, behind the last word");
+        let at_end = m.wire("at_end", &addr.eq_k(i128::from(config.acc_words()) - 1));
+        let goes_on = !&tile_last_i | (&k_last_i & !&chunk_last_i);
+        m.output_is("overrun_o", &(&valid_i & &at_end & goes_on));
+    }
     m.output_is("read_o", &(&valid_i & !&first_i));
     m.output_is("rbank_o", &bank_i);
     m.output_is("raddr_o", &addr);
@@ -67,39 +75,41 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
     let waddr_q = m.pipe("waddr_q", &addr);
     let done_q = m.pipe_reset("done_q", 0, &(&valid_i & &chunk_last_i));
 
-    m.section("A word written in the previous cycle was read too early: take it from here");
-    let last_write_q = m.pipe_reset("last_write_q", 0, &write_q);
-    let last_bank_q = m.pipe("last_bank_q", &bank_q);
-    let last_addr_q = m.pipe("last_addr_q", &waddr_q);
-    let same_word = m.wire("same_word", &(bank_q.eq(&last_bank_q) & waddr_q.eq(&last_addr_q)));
-    let forward = m.wire("forward", &(&last_write_q & &same_word));
-    let last_word_q = m.reg("last_word_q", Ty::u(config.acc_word_bits()));
+    // With fewer cycles between tiles than two, the next K tile's only row can come in the next cycle.
+    let forward = foot::forwards(config).then(|| {
+        m.section("A word written in the previous cycle was read too early: take it from here");
+        let last_write_q = m.pipe_reset("last_write_q", 0, &write_q);
+        let last_bank_q = m.pipe("last_bank_q", &bank_q);
+        let last_addr_q = m.pipe("last_addr_q", &waddr_q);
+        let same_word = m.wire("same_word", &(bank_q.eq(&last_bank_q) & waddr_q.eq(&last_addr_q)));
+        let forward = m.wire("forward", &(&last_write_q & &same_word));
+        (forward, m.reg("last_word_q", Ty::u(config.acc_word_bits())))
+    });
 
     m.section("Column feet");
     let acc = Ty::s(config.acc_bits());
     let sums = m.nets("sum", Ty::s(config.sum_bits()), cols);
     let stored = m.nets("stored", acc, cols);
-    let last = m.nets("last", acc, cols);
     let accs = m.nets("acc", acc, cols);
     m.split(&sum_q, &sums, 0, 1, cols);
     m.split(&rdata_i, &stored, 0, 1, cols);
-    m.split(&last_word_q, &last, 0, 1, cols);
-    m.grid(
-        "u_foot",
-        &foot,
-        1,
-        cols,
-        &[
-            ("sum_i", sums.step(0, 1, 0)),
-            ("first_i", Conn::In(first_q)),
-            ("forward_i", Conn::In(forward)),
-            ("last_i", last.step(0, 1, 0)),
-            ("stored_i", stored.step(0, 1, 0)),
-            ("acc_o", accs.step(0, 1, 0)),
-        ],
-    );
+    let mut conns = vec![
+        ("sum_i", sums.step(0, 1, 0)),
+        ("first_i", Conn::In(first_q)),
+        ("stored_i", stored.step(0, 1, 0)),
+        ("acc_o", accs.step(0, 1, 0)),
+    ];
+    if let Some((forward, last_word_q)) = &forward {
+        let last = m.nets("last", acc, cols);
+        m.split(last_word_q, &last, 0, 1, cols);
+        conns.push(("forward_i", Conn::In(forward.clone())));
+        conns.push(("last_i", last.step(0, 1, 0)));
+    }
+    m.grid("u_foot", &foot, 1, cols, &conns);
     let word = m.join("word", &accs, 0, 1, cols);
-    m.next(&last_word_q, &word);
+    if let Some((_, last_word_q)) = &forward {
+        m.next(last_word_q, &word);
+    }
     m.output_is("write_o", &write_q);
     m.output_is("wbank_o", &bank_q);
     m.output_is("waddr_o", &waddr_q);
@@ -107,4 +117,9 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
     m.output_is("done_o", &done_q);
     m.output_is("done_bank_o", &bank_q);
     m.build()
+}
+
+/// Whether rows and N tiles that are possible each may be too many together.
+pub fn overruns(config: &Config) -> bool {
+    u64::from(config.max_rows()) * u64::from(config.max_n_tiles()) > u64::from(config.acc_words())
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use spec::{Config, stream};
+use spec::Config;
 
 use super::module_name;
+use super::run_sizes::RunSizes;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
@@ -23,7 +24,9 @@ pub fn chunk_queue(config: &Config) -> Result<Arc<Module>, Error> {
     let mut m = ModuleBuilder::new(module_name(config, "chunk_queue"), doc);
     let run_i = m.input("run_i", Ty::bit());
     let half_i = m.input("half_i", Ty::bit());
-    let fields: Vec<_> = FIELDS.iter().map(|f| m.input(&format!("{}_i", f.name), Ty::u(f.bits))).collect();
+    let sizes = RunSizes::new(config);
+    let kept = sizes.fields();
+    let fields: Vec<_> = kept.iter().map(|f| m.input(&format!("{}_i", f.name), Ty::u(f.bits))).collect();
     let mm_ready_i = m.input("mm_ready_i", Ty::bit());
     let mm_done_i = m.input("mm_done_i", Ty::bit());
     let mm_done_bank_i = m.input("mm_done_bank_i", Ty::bit());
@@ -34,7 +37,7 @@ pub fn chunk_queue(config: &Config) -> Result<Arc<Module>, Error> {
 
     m.section("Parameters of the chunk in each half");
     let run = [m.wire("run0", &(&run_i & !&half_i)), m.wire("run1", &(&run_i & &half_i))];
-    let stored: Vec<[Expr; 2]> = FIELDS
+    let stored: Vec<[Expr; 2]> = kept
         .iter()
         .zip(&fields)
         .map(|(f, value)| [0, 1].map(|half| m.pipe_if(&format!("{}{half}_q", f.name), &run[half], value)))
@@ -48,9 +51,10 @@ pub fn chunk_queue(config: &Config) -> Result<Arc<Module>, Error> {
     let rq = waiting(&mut m, "rq", &mm_done_i, &mm_done_bank_i, &rq_ready_i);
     m.output_is("rq_valid_o", &rq.valid);
     m.output_is("rq_bank_o", &rq.half);
-    for (f, [low, high]) in FIELDS.iter().zip(&stored) {
+    for (f, [low, high]) in kept.iter().zip(&stored) {
         if ["rows", "k_tiles", "n_tiles"].contains(&f.name) {
-            m.output_is(&format!("mm_{}_o", f.name), &mm.half.mux(high, low));
+            let bits = if f.name == "rows" { sizes.row } else { f.bits };
+            m.output_is(&format!("mm_{}_o", f.name), &mm.half.mux(&high.part(0, bits), &low.part(0, bits)));
         }
         if f.name != "k_tiles" {
             m.output_is(&format!("rq_{}_o", f.name), &rq.half.mux(high, low));
@@ -66,10 +70,6 @@ pub fn chunk_queue(config: &Config) -> Result<Arc<Module>, Error> {
     m.output_is("busy_o", &busy);
     m.build()
 }
-
-/// Fields of a `Run` command that a chunk keeps.
-const FIELDS: [stream::Field; 7] =
-    [stream::MODE, stream::ROWS, stream::LAST_COLS, stream::K_TILES, stream::N_TILES, stream::MULT, stream::SHIFT];
 
 /// The head of a queue of at most one chunk a half.
 struct Head {

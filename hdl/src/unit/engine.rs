@@ -24,7 +24,7 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
         "Tile engine: a {} x {} systolic array, its buffers and its requantizer between two AXI4-Streams.\n\
          Commands and operands enter at s_axis, requantised rows leave at m_axis, one packet a row.\n\
          stall_o: 0 a row enters the array, 1 no command, 2 waiting for weights, 3 waiting for a\n\
-         half of the double buffers. error_o stays set after an unknown op, format or mode.",
+         half of the double buffers. error_o stays set after a command it cannot obey.",
         config.array.rows, config.array.cols
     );
     let mut m = ModuleBuilder::new(module_name(config, "engine"), doc);
@@ -69,6 +69,9 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
         ("busy_i", &busy),
         ("requant_busy_i", &requant_busy),
     ];
+    let overrun = matmul::overruns(config).then(|| bit(&mut m, "overrun"));
+    let control_inputs: Vec<_> =
+        control_inputs.into_iter().chain(overrun.iter().map(|overrun| ("overrun_i", overrun))).collect();
     let control = m.instance("u_control", &engine_control(config)?, &control_inputs);
     m.assign(&option, &control.out("option_o"));
     m.assign(&last_word, &control.out("last_o"));
@@ -186,6 +189,9 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
         (&acts_done, "acts_done_o"),
     ] {
         m.assign(net, &mm.out(port));
+    }
+    if let Some(overrun) = &overrun {
+        m.assign(overrun, &mm.out("overrun_o"));
     }
 
     m.section("Requantizer");

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use spec::{Config, RequantMode, stream};
 
-use super::module_name;
+use super::run_sizes::{RunSizes, SizeCheck};
+use super::{matmul, module_name};
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
@@ -54,15 +55,17 @@ impl Options {
 /// Ports: `valid_i`, `ready_o`, `command_i` (the word as a command), `accept_o`, `option_o`, `last_o` (to the
 /// unpacker);
 /// `weight_ready_i`, `acts_busy_i`, `busy_i` `[2]`, `requant_busy_i`; write strobes `rows_o`, `channels_o`, `acts_o`,
-/// `weights_o` with `half_o`, `format_o`, `addr_o`; `run_o` and the fields of `Run`; `waiting_o`, `idle_o`, `error_o`.
+/// `weights_o` with `half_o`, `format_o`, `addr_o`; `run_o` and the fields of `Run`, as wide as in [`RunSizes`];
+/// `overrun_i`, where [`matmul::overruns`]; `waiting_o`, `idle_o`, `error_o`.
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     let options = Options::new(config);
     let doc = "Control of the tile engine's input: takes a command, waits until what it overwrites is no\n\
-               longer needed, then steers the words of its payload. An unknown op, format or mode, or an\n\
-               empty chunk, sets error_o until reset and is skipped.";
+               longer needed, then steers the words of its payload. A command with an unknown op, format or\n\
+               mode, or with a count that is 0 or more than the buffers hold, is skipped and sets error_o\n\
+               until reset; so does a chunk that goes on past the end of a buffer.";
     let mut m = ModuleBuilder::new(module_name(config, "engine_control"), doc);
     let valid_i = m.input("valid_i", Ty::bit());
     let command_i = m.input("command_i", Ty::u(stream::COMMAND_BITS));
@@ -82,13 +85,10 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     let op_q = keep("op_q", stream::OP);
     let half_q = keep("half_q", stream::HALF);
     let format_q = keep("format_q", stream::FORMAT);
-    let mode_q = keep("mode_q", stream::MODE);
-    let rows_q = keep("rows_q", stream::ROWS);
-    let last_cols_q = keep("last_cols_q", stream::LAST_COLS);
-    let k_tiles_q = keep("k_tiles_q", stream::K_TILES);
-    let n_tiles_q = keep("n_tiles_q", stream::N_TILES);
-    let mult_q = keep("mult_q", stream::MULT);
-    let shift_q = keep("shift_q", stream::SHIFT);
+    let [mode_q, rows_q, last_cols_q, k_tiles_q, n_tiles_q, mult_q, shift_q] =
+        RunSizes::new(config).fields().map(|f| keep(&format!("{}_q", f.name), f));
+    let size = SizeCheck::describe(&mut m, config, &op_q, &take, &command_i);
+    let (left_q, addr_q) = (&size.left_q, &size.addr_q);
 
     m.section("Which target, and whether it may be overwritten");
     let half_busy = m.wire("half_busy", &half_q.mux(&busy_i.bit(1), &busy_i.bit(0)));
@@ -97,8 +97,7 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     let good_format = m.wire("good_format", &format_q.lt(&format_q.k(config.pe.formats.len() as i128)));
     let modes = RequantMode::ALL.iter().enumerate().filter(|(_, mode)| config.requant.modes.contains(mode));
     let known_mode = modes.map(|(i, _)| mode_q.eq_k(i as i128)).reduce(|a, b| a | b).unwrap_or(Expr::u(1, 0));
-    let empty = rows_q.eq_k(0) | last_cols_q.eq_k(0) | k_tiles_q.eq_k(0) | n_tiles_q.eq_k(0);
-    let good_run = m.wire("good_run", &(known_mode & !empty));
+    let good_run = m.wire("good_run", &(known_mode & &size.run_fits_q));
     let known = m.net("known", Ty::bit());
     let free = m.net("free", Ty::bit());
     let option = m.net("payload_option", Ty::u(options.bits()));
@@ -119,22 +118,22 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
         b.set(&ready, &ready.k(1));
         b.case(&op_q, |c| {
             c.arm(&op_q.k(stream::OP_CHANNELS.into()), |b| {
-                b.set(&known, &known.k(1));
+                b.set(&known, &size.fits);
                 b.set(&free, &nothing_in_flight);
                 b.set(&option, &option.k(CHANNELS.into()));
             });
             c.arm(&op_q.k(stream::OP_ROWS.into()), |b| {
-                b.set(&known, &known.k(1));
+                b.set(&known, &size.fits);
                 b.set(&free, &!&half_busy);
                 b.set(&option, &option.k(ROWS.into()));
             });
             c.arm(&op_q.k(stream::OP_ACTS.into()), |b| {
-                b.set(&known, &good_format);
+                b.set(&known, &(&good_format & &size.fits));
                 b.set(&free, &!&half_acts_busy);
                 b.set(&option, &acts_option);
             });
             c.arm(&op_q.k(stream::OP_WEIGHTS.into()), |b| {
-                b.set(&known, &good_format);
+                b.set(&known, &(&good_format & &size.count_fits_q));
                 b.set(&option, &weights_option);
                 b.set(&ready, &weight_ready_i);
             });
@@ -146,8 +145,6 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     });
 
     m.section("State");
-    let left_q = m.reg("left_q", Ty::u(stream::COUNT.bits));
-    let addr_q = m.reg("addr_q", Ty::u(stream::BASE.bits));
     let none_left = m.wire("none_left", &left_q.eq_k(0));
     let last = m.wire("last_word", &left_q.eq_k(1));
     let is_run = m.wire("is_run", &op_q.eq_k(stream::OP_RUN.into()));
@@ -174,11 +171,11 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
         });
     });
     m.next_reset(&state_q, 0, None, &state_d);
-    let count = command_i.part(stream::COUNT.lsb, stream::COUNT.bits);
-    let base = command_i.part(stream::BASE.lsb, stream::BASE.bits);
+    let count = command_i.part(stream::COUNT.lsb, left_q.width());
+    let base = command_i.part(stream::BASE.lsb, addr_q.width());
     let step = m.wire("step", &(&take | &word));
-    m.next_if(&left_q, &step, &take.mux(&count, &(&left_q - left_q.k(1))));
-    m.next_if(&addr_q, &step, &take.mux(&base, &(&addr_q + addr_q.k(1))));
+    m.next_if(left_q, &step, &take.mux(&count, &(left_q - left_q.k(1))));
+    m.next_if(addr_q, &step, &take.mux(&base, &(addr_q + addr_q.k(1))));
 
     m.section("To the unpacker, the targets, the chunk queue");
     m.output_is("ready_o", &(&in_command | (&in_payload & &ready)));
@@ -196,7 +193,7 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     }
     m.output_is("half_o", &half_q);
     m.output_is("format_o", &format_q);
-    m.output_is("addr_o", &addr_q);
+    m.output_is("addr_o", addr_q);
     m.output_is("run_o", &(&in_hold & &is_run & &known & &free));
     let run = [
         ("mode_o", &mode_q),
@@ -212,7 +209,10 @@ pub fn engine_control(config: &Config) -> Result<Arc<Module>, Error> {
     }
     m.section("Status");
     let error_q = m.reg("error_q", Ty::bit());
-    m.next_reset(&error_q, 0, None, &(&error_q | (&in_hold & !&known)));
+    let refused = m.wire("refused", &(&in_hold & !&known));
+    let overrun = matmul::overruns(config).then(|| m.input("overrun_i", Ty::bit()));
+    let error = overrun.map_or_else(|| refused.clone(), |overrun| &refused | overrun);
+    m.next_reset(&error_q, 0, None, &(&error_q | error));
     m.output_is("error_o", &error_q);
     m.output_is("waiting_o", &(&in_hold & &known & !&free));
     m.output_is("idle_o", &(&in_command & &nothing_in_flight));

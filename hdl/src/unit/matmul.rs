@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use spec::{Config, stream};
+use spec::Config;
 
 use super::ram::addr_bits;
-use super::{accumulate, array, module_name};
+use super::run_sizes::RunSizes;
+use super::{accumulate, array, foot, module_name};
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
@@ -14,10 +15,11 @@ const FLAGS: u32 = 7;
 
 /// `<prefix>_matmul`: computes one chunk a command; a tile takes `max(rows, preload_cycles)` cycles.
 ///
-/// Ports: command `cmd_valid_i`, `cmd_ready_o`, `cmd_bank_i`, `cmd_rows_i`, `cmd_k_tiles_i`, `cmd_n_tiles_i`; weights
+/// Ports: command `cmd_valid_i`, `cmd_ready_o`, `cmd_bank_i`, `cmd_rows_i`, `cmd_k_tiles_i`, `cmd_n_tiles_i` (counts,
+/// each modulo its power of two); weights
 /// `tile_ready_i`, `pop_o`, `weight_i` (one cycle after `pop_o`); activations `act_read_o`, `act_bank_o`, `act_addr_o`,
 /// `act_i` (one cycle later); `acts_done_o` (the chunk's last activations are being read); accumulator memory as in
-/// [`accumulate::accumulate`]; `done_o`, `done_bank_o`; `row_o`, `wait_o` (a row enters; a row waits for weights).
+/// [`accumulate::accumulate`]; `overrun_o`, where [`overruns`] (the chunk goes on past the end of a buffer); `done_o`, `done_bank_o`; `row_o`, `wait_o` (a row enters; a row waits for weights).
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
@@ -33,9 +35,10 @@ pub fn matmul(config: &Config) -> Result<Arc<Module>, Error> {
     let mut m = ModuleBuilder::new(module_name(config, "matmul"), doc);
     let cmd_valid_i = m.input("cmd_valid_i", Ty::bit());
     let cmd_bank_i = m.input("cmd_bank_i", Ty::bit());
-    let cmd_rows_i = m.input("cmd_rows_i", Ty::u(stream::ROWS.bits));
-    let cmd_k_tiles_i = m.input("cmd_k_tiles_i", Ty::u(stream::K_TILES.bits));
-    let cmd_n_tiles_i = m.input("cmd_n_tiles_i", Ty::u(stream::N_TILES.bits));
+    let sizes = RunSizes::new(config);
+    let cmd_rows_i = m.input("cmd_rows_i", Ty::u(sizes.row));
+    let cmd_k_tiles_i = m.input("cmd_k_tiles_i", Ty::u(sizes.k_tiles));
+    let cmd_n_tiles_i = m.input("cmd_n_tiles_i", Ty::u(sizes.n_tiles));
     let tile_ready_i = m.input("tile_ready_i", Ty::bit());
     let weight_i = m.input("weight_i", Ty::u(config.weight_word_bits()));
     let act_i = m.input("act_i", Ty::u(config.act_word_bits()));
@@ -69,7 +72,20 @@ pub fn matmul(config: &Config) -> Result<Arc<Module>, Error> {
     for port in ["read_o", "rbank_o", "raddr_o", "write_o", "wbank_o", "waddr_o", "wdata_o", "done_o", "done_bank_o"] {
         m.output_is(port, &out.out(port));
     }
+    let acc_overrun = accumulate::overruns(config).then(|| out.out("overrun_o"));
+    if let Some(overrun) = rows.overrun.into_iter().chain(acc_overrun).reduce(|a, b| a | b) {
+        m.output_is("overrun_o", &overrun);
+    }
     m.build()
+}
+
+/// Whether counts that are possible each may be too large together for a buffer.
+pub fn overruns(config: &Config) -> bool {
+    acts_overrun(config) || accumulate::overruns(config)
+}
+
+fn acts_overrun(config: &Config) -> bool {
+    u64::from(config.max_rows()) * u64::from(config.max_k_tiles()) > u64::from(config.act_words())
 }
 
 /// The counters that walk through a chunk, and what they say in this cycle.
@@ -80,6 +96,8 @@ struct Rows {
     next_loaded: Expr,
     /// `FLAGS` bits for the accumulators.
     flags: Expr,
+    /// The chunk goes on past the last word of activations.
+    overrun: Option<Expr>,
 }
 
 impl Rows {
@@ -105,8 +123,16 @@ impl Rows {
         let act_addr_q = m.reg("act_addr_q", Ty::u(addr_bits(config.act_words())));
         let next_loaded = m.net("next_loaded", Ty::bit());
         let first_row = m.wire("first_row", &row_q.eq_k(0));
-        let go = m.wire("go", &(&active_q & (!&first_row | &next_loaded)));
-        let tile_start = m.wire("tile_start", &(&go & &first_row));
+        let tile_start = m.net("tile_start", Ty::bit());
+        let may_start = if foot::forwards(config) {
+            next_loaded.clone()
+        } else {
+            // Tiles whose weights came early could start in a row; a word of the accumulators takes two cycles.
+            let started_q = m.pipe_reset("tile_started_q", 0, &tile_start);
+            m.wire("may_start", &(&next_loaded & !&started_q))
+        };
+        let go = m.wire("go", &(&active_q & (!&first_row | &may_start)));
+        m.assign(&tile_start, &(&go & &first_row));
         let row_last = m.wire("row_last", &row_q.eq(&last_row_q));
         let k_last = m.wire("k_last", &k_q.eq(&last_k_q));
         let n_last = m.wire("n_last", &n_q.eq(&last_n_q));
@@ -139,6 +165,10 @@ impl Rows {
         for (q, d) in [(&row_q, &row_d), (&k_q, &k_d), (&n_q, &n_d), (&act_addr_q, &act_addr_d)] {
             m.next_if(q, &advance, d);
         }
+        let overrun = acts_overrun(config).then(|| {
+            let at_end = m.wire("acts_at_end", &act_addr_q.eq_k(i128::from(config.act_words()) - 1));
+            m.wire("acts_overrun", &(&go & &at_end & !(&row_last & &k_last)))
+        });
         m.output_is("act_read_o", &go);
         m.output_is("act_bank_o", &bank_q);
         m.output_is("act_addr_o", &act_addr_q);
@@ -150,7 +180,7 @@ impl Rows {
         let start = m.wire("chunk_start", &(&tile_start & &first_k & n_q.eq_k(0)));
         let flags = [bank_q, chunk_last, k_last, row_last, first_k, start, go];
         let flags = m.wire("flags", &Expr::concat(&flags));
-        Self { tile_start, next_loaded, flags }
+        Self { tile_start, next_loaded, flags, overrun }
     }
 }
 

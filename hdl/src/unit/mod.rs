@@ -27,6 +27,7 @@ pub mod requant_plan;
 pub mod requant_sequencer;
 pub mod row_scale;
 pub mod row_stats;
+pub mod run_sizes;
 pub mod skew;
 pub mod skid;
 pub mod unpack;

@@ -6,6 +6,7 @@ use spec::Config;
 
 use super::module_name;
 use super::requant_plan::{Plan, choose};
+use super::run_sizes::RunSizes;
 use crate::error::Error;
 use crate::rtl::{Block, Expr, Module, ModuleBuilder, Ty, index_bits};
 
@@ -21,7 +22,7 @@ fn resize(count: &Expr, bits: u32) -> Expr {
 
 /// `<prefix>_requant_sequencer`: walks the rows of a chunk twice, to measure them and to requantise them.
 ///
-/// Ports: the command's geometry (`cmd_*`), `fixed_i` (the command's mode is `static`); `stats_ready_i`, `scale_ready_i`
+/// Ports: the command's geometry (`cmd_*`, N tiles modulo a power of two), `fixed_i` (the command's mode is `static`); `stats_ready_i`, `scale_ready_i`
 /// (a bit for each parity of rows), `room_i` (a place for a result), `drained_i` (no word on its way to the results);
 /// memory addresses; what is issued in this cycle: `fetch_o` (a row's scale), `measure_o` (a word to measure), `emit_o` (a
 /// word to requantise or, with `trailer_o`, the end of a row), `first_o`, `last_o` (word of the row), `parity_o`,
@@ -34,11 +35,12 @@ pub fn requant_sequencer(config: &Config, plan: &Plan) -> Result<Arc<Module>, Er
                requantised (E), the statistics of row i + 1, which has just been measured (M), settle. A\n\
                row's scale is fetched before it is measured. Mode static has only E.";
     let mut m = ModuleBuilder::new(module_name(config, "requant_sequencer"), doc);
+    let sizes = RunSizes::new(config);
     let cmd_valid_i = m.input("cmd_valid_i", Ty::bit());
     let cmd_bank_i = m.input("cmd_bank_i", Ty::bit());
-    let cmd_rows_i = m.input("cmd_rows_i", Ty::u(11));
-    let cmd_last_cols_i = m.input("cmd_last_cols_i", Ty::u(8));
-    let cmd_n_tiles_i = m.input("cmd_n_tiles_i", Ty::u(16));
+    let cmd_rows_i = m.input("cmd_rows_i", Ty::u(sizes.rows));
+    let cmd_last_cols_i = m.input("cmd_last_cols_i", Ty::u(sizes.last_cols));
+    let cmd_n_tiles_i = m.input("cmd_n_tiles_i", Ty::u(sizes.n_tiles));
     let fixed = plan.both_rules().then(|| m.input("fixed_i", Ty::bit()));
     let stats_ready_i = plan.measured().then(|| m.input("stats_ready_i", Ty::u(2)));
     let scale_ready_i = m.input("scale_ready_i", Ty::u(2));
@@ -57,8 +59,8 @@ pub fn requant_sequencer(config: &Config, plan: &Plan) -> Result<Arc<Module>, Er
     let n_tiles_q = m.pipe_if("n_tiles_q", &accept, &cmd_n_tiles_i);
 
     m.section("Rows fetched so far, rows whose last word has been requantised");
-    let fetched_q = m.reg("fetched_q", Ty::u(11));
-    let emitted_q = m.reg("emitted_q", Ty::u(11));
+    let fetched_q = m.reg("fetched_q", rows_q.ty());
+    let emitted_q = m.reg("emitted_q", rows_q.ty());
     let next_fetched = m.wire("next_fetched", &(&fetched_q + fetched_q.k(1)));
     let next_emitted = m.wire("next_emitted", &(&emitted_q + emitted_q.k(1)));
     let all_fetched = m.wire("all_fetched", &fetched_q.eq(&rows_q));
@@ -70,8 +72,8 @@ pub fn requant_sequencer(config: &Config, plan: &Plan) -> Result<Arc<Module>, Er
     let chan_ty = Ty::u(address_bits(config.channel_words()));
     let addr_q = m.reg("addr_q", addr_ty);
     let channel_q = m.reg("channel_q", chan_ty);
-    let tiles_left_q = m.reg("tiles_left_q", Ty::u(16));
-    let cols_left_q = m.reg("cols_left_q", Ty::u(8));
+    let tiles_left_q = m.reg("tiles_left_q", n_tiles_q.ty());
+    let cols_left_q = m.reg("cols_left_q", last_cols_q.ty());
     let last_tile = m.wire("last_tile", &tiles_left_q.eq_k(1));
     let last_group = m.wire("last_group", &cols_left_q.le(&cols_left_q.k(plan.lanes.into())));
     let last_word = m.wire("last_word", &(&last_tile & &last_group));
@@ -186,10 +188,10 @@ pub fn requant_sequencer(config: &Config, plan: &Plan) -> Result<Arc<Module>, Er
     let group = (plan.groups > 1).then(|| m.reg("group_q", Ty::u(index_bits(plan.groups))));
     let addr_d = m.net("addr_d", addr_ty);
     let channel_d = m.net("channel_d", chan_ty);
-    let tiles_left_d = m.net("tiles_left_d", Ty::u(16));
-    let cols_left_d = m.net("cols_left_d", Ty::u(8));
+    let tiles_left_d = m.net("tiles_left_d", n_tiles_q.ty());
+    let cols_left_d = m.net("cols_left_d", last_cols_q.ty());
     let group_d = group.as_ref().map(|q| m.net("group_d", q.ty()));
-    let two_left = m.wire("two_tiles_left", &tiles_left_q.eq_k(2));
+    let two_left = m.wire("two_tiles_left", &tiles_left_q.eq_k(2 % (1 << sizes.n_tiles)));
     let one_tile = m.wire("one_tile", &n_tiles_q.eq_k(1));
     m.comb("next word", |b| {
         b.set(&addr_d, &addr_q);

@@ -184,17 +184,39 @@ impl Cosim {
         layer: &QLinear,
         acts: &QActs,
         options: &Options,
+        progress: impl FnMut(u64, u64),
+    ) -> Result<(Verdict, Option<Timing>), Error> {
+        let program = self.lower(layer, acts, options)?;
+        let produce = |sender: SyncSender<Batch>| self.produce(&program, options, |batch| sender.send(batch).is_ok());
+        self.compare(&layer.name, &program, golden, options, produce, progress)
+    }
+
+    /// The input stream of a layer.
+    pub(crate) fn lower(&self, layer: &QLinear, acts: &QActs, options: &Options) -> Result<EngineProgram, Error> {
+        // Some seeds also make the engine hold the stream as long as it must, or give it weights before their chunk.
+        let order = match options.stall_seed.map(|seed| seed % 4) {
+            Some(1 | 3) => Order::Eager,
+            Some(2) => Order::WeightsFirst,
+            _ => Order::Overlapped,
+        };
+        Ok(lower_in(&self.config, layer, acts, order)?)
+    }
+
+    /// Compares what `produce` sends of `step`'s run with Verilator and golden.
+    pub(crate) fn compare(
+        &self,
+        layer: &str,
+        program: &EngineProgram,
+        golden: &Prepared,
+        options: &Options,
+        produce: impl FnOnce(SyncSender<Batch>) -> Result<Option<(End, Timing)>, Error> + Send,
         mut progress: impl FnMut(u64, u64),
     ) -> Result<(Verdict, Option<Timing>), Error> {
-        // Every other seed also makes the engine hold the stream as long as it must.
-        let order = if options.stall_seed.is_some_and(|seed| seed % 2 == 1) { Order::Eager } else { Order::Overlapped };
-        let program = lower_in(&self.config, layer, acts, order)?;
         let frames = (&self.bench.inputs, &self.bench.outputs);
-        let (step_seed, rtl_seed) = options.random_start.unzip();
-        let random = step_seed.is_some();
+        let rtl_seed = options.random_start.map(|(_, rtl)| rtl);
         let not_an_engine = || sim::Error::Invalid(spec::Problem::new("design", "?", "a tile engine", "build one"));
-        let mut checker =
-            Checker::new(&self.config, &program, golden, frames, self.has_probes, random).ok_or_else(not_an_engine)?;
+        let mut checker = Checker::new(&self.config, program, golden, frames, self.has_probes, rtl_seed.is_some())
+            .ok_or_else(not_an_engine)?;
         let create = |path: &PathBuf| Wave::create(path, frames.0, frames.1);
         let mut wave = options.vcd.as_ref().map(create).transpose()?;
         let beats = program.results.beats() as u64;
@@ -210,7 +232,6 @@ impl Cosim {
             Ok(first.is_none())
         };
         let start = ModelStart { random: rtl_seed, plusargs: options.plusargs.clone(), timeout: options.batch_timeout };
-        let produce = |sender| self.produce(&program, options.stall_seed, step_seed, sender);
         let (end, timing) = replay(&self.model, &start, produce, compare)?.unzip();
         let first = first.or_else(|| self.unfinished(&checker, end, cycles));
         if let Some(wave) = wave {
@@ -224,7 +245,7 @@ impl Cosim {
             first: None,
         };
         if let Some(mut mismatch) = first {
-            mismatch.layer.clone_from(&layer.name);
+            mismatch.layer = layer.to_string();
             mismatch.repeat.clone_from(&options.repeat);
             if let Some(path) = &options.mismatch_vcd {
                 let wave = Wave::create(path, frames.0, frames.1);
@@ -237,16 +258,15 @@ impl Cosim {
         Ok((verdict, timing))
     }
 
-    /// Runs `step` and sends its cycles; says how the run ended, or `None` if nobody wanted to know.
-    fn produce(
+    /// Runs `step` and gives its cycles to `send` while that wants more; says how the run ended if it did.
+    pub(crate) fn produce(
         &self,
         program: &EngineProgram,
-        stall_seed: Option<u64>,
-        step_seed: Option<u64>,
-        sender: SyncSender<Batch>,
+        options: &Options,
+        mut send: impl FnMut(Batch) -> bool,
     ) -> Result<Option<(End, Timing)>, Error> {
-        let start = step_seed.map_or(Start::Zero, Start::Random);
-        let options = RunOptions { stall_seed, start, refusals: true };
+        let start = options.random_start.map_or(Start::Zero, |(step, _)| Start::Random(step));
+        let options = RunOptions { stall_seed: options.stall_seed, start, refusals: true };
         let mut run = EngineRun::new(&self.config, &self.design, program, &self.probes, options)?;
         let mut batch = Batch::starting(0);
         loop {
@@ -255,7 +275,7 @@ impl Cosim {
             batch.push(&cycle.inputs, &cycle.outputs);
             if batch.is_full() || end.is_some() {
                 let next = Batch::starting(cycle.index + 1);
-                if sender.send(std::mem::replace(&mut batch, next)).is_err() {
+                if !send(std::mem::replace(&mut batch, next)) {
                     return Ok(None);
                 }
             }

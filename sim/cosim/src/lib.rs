@@ -11,6 +11,7 @@ pub mod engine;
 pub mod error;
 pub mod locate;
 pub mod probes;
+pub mod recorded;
 pub mod replay;
 pub mod rtl;
 pub mod stress;
@@ -19,3 +20,4 @@ pub mod wave;
 
 pub use engine::{Cosim, Options, Sources, Timing, cosim};
 pub use error::Error;
+pub use recorded::Recorded;

@@ -142,6 +142,20 @@ impl Stress {
         Ok((layer, acts))
     }
 
+    /// Layer number `i` of the list, named by its place and how it is run; its activations; its own options.
+    pub(crate) fn prepare(&self, i: usize, options: &Options) -> Result<(QLinear, QActs, Options), Error> {
+        let (mut layer, acts) = self.operands()?;
+        let starts = match self.random_start {
+            Some((step, rtl)) => format!(", registers {step} and {rtl}"),
+            None => String::new(),
+        };
+        let stalls = self.stall_seed.map(|seed| format!(", stalls {seed}")).unwrap_or_default();
+        let (format, mode) = (self.format.name(), self.mode.name());
+        layer.name = format!("stress {i}: {}, {format}, {mode}{stalls}{starts}", layer.name);
+        let (stall_seed, random_start) = (self.stall_seed, self.random_start);
+        Ok((layer, acts, Options { stall_seed, random_start, vcd: None, ..options.clone() }))
+    }
+
     fn enlarge(&self, layer: &mut QLinear, acts: &mut QActs) {
         let k = self.shape.1;
         let bias = |codes: &mut [i8], line: usize, operand: Operand| {
@@ -234,16 +248,7 @@ impl Cosim {
         let list = list(self.config());
         let mut verdict = Verdict::default();
         for (i, stress) in list.iter().enumerate() {
-            let (mut layer, acts) = stress.operands()?;
-            let starts = match stress.random_start {
-                Some((step, rtl)) => format!(", registers {step} and {rtl}"),
-                None => String::new(),
-            };
-            let stalls = stress.stall_seed.map(|seed| format!(", stalls {seed}")).unwrap_or_default();
-            let (format, mode) = (stress.format.name(), stress.mode.name());
-            layer.name = format!("stress {i}: {}, {format}, {mode}{stalls}{starts}", layer.name);
-            let (stall_seed, random_start) = (stress.stall_seed, stress.random_start);
-            let options = Options { stall_seed, random_start, vcd: None, ..options.clone() };
+            let (layer, acts, options) = stress.prepare(i, options)?;
             verdict = verdict.and(self.run(&layer, &acts, &options, |_, _| {})?);
             progress(i as u64 + 1, list.len() as u64);
             if verdict.first.is_some() {

@@ -1,5 +1,6 @@
 //! What follows a complete run: commands that the engine must refuse, each after a reset.
 
+use spec::Config;
 use spec::stream::{self, Field};
 
 use super::run::End;
@@ -32,9 +33,16 @@ pub struct Epilogue {
     phase: Phase,
 }
 
+/// Values of a field above `most`: the next one, and every power of two.
+fn beyond(field: Field, most: u32) -> impl Iterator<Item = u128> {
+    let most = u128::from(most);
+    let powers = (0..field.bits).map(|bit| 1 << bit).filter(move |&value| value > most + 1);
+    std::iter::once(most + 1).filter(move |&value| value < 1 << field.bits).chain(powers)
+}
+
 impl Epilogue {
-    /// An epilogue for streams of `data_bits`.
-    pub fn new(data_bits: u32) -> Self {
+    /// An epilogue for the engine of `config`.
+    pub fn new(config: &Config) -> Self {
         let put = |fields: &[(Field, u128)]| fields.iter().fold(0, |word, (field, value)| word | value << field.lsb);
         let run = [
             (stream::OP, stream::OP_RUN.into()),
@@ -60,8 +68,28 @@ impl Epilogue {
             ("unknown mode", put(&run) | 3 << stream::MODE.lsb),
         ];
         commands.extend((1..run.len()).map(|missing| ("an empty chunk", run_without(missing))));
+        let most = [config.max_rows(), config.array.cols, config.max_k_tiles(), config.max_n_tiles()];
+        for (&(field, _), most) in run[1..].iter().zip(most) {
+            let others = put(&run.into_iter().filter(|(f, _)| *f != field).collect::<Vec<_>>());
+            commands.extend(beyond(field, most).map(|value| ("a chunk too large", others | value << field.lsb)));
+        }
+        for (op, words) in [
+            (stream::OP_CHANNELS, config.channel_words()),
+            (stream::OP_ROWS, config.array.chunk_rows),
+            (stream::OP_ACTS, config.act_words()),
+        ] {
+            let payload =
+                |base: u128, count: u128| put(&[(stream::OP, op.into()), (stream::BASE, base), (stream::COUNT, count)]);
+            let name = "a payload past its buffer's end";
+            commands.push((name, payload(u128::from(words) - 1, 2)));
+            commands.extend(beyond(stream::COUNT, words).map(|count| (name, payload(0, count))));
+            commands.extend(beyond(stream::BASE, words).map(|base| (name, payload(base, 1))));
+        }
+        let weights = |count| put(&[(stream::OP, stream::OP_WEIGHTS.into()), (stream::COUNT, count)]);
+        let most = config.max_payload_words();
+        commands.extend(beyond(stream::COUNT, most).map(|count| ("a payload too long", weights(count))));
         let packed = |bits: u128| {
-            let mut beats = BeatWriter::new(data_bits);
+            let mut beats = BeatWriter::new(config.bus.data_bits);
             beats.word(stream::COMMAND_BITS);
             beats.put(bits as u64, 64);
             beats.put((bits >> 64) as u64, 64);
@@ -69,7 +97,7 @@ impl Epilogue {
         };
         Self {
             commands: commands.into_iter().map(|(name, bits)| (name, packed(bits))).collect(),
-            limbs_per_beat: data_bits.div_ceil(64) as usize,
+            limbs_per_beat: config.bus.data_bits.div_ceil(64) as usize,
             command: 0,
             phase: Phase::Reset,
         }

@@ -131,7 +131,7 @@ pub struct EngineRun<'a> {
     rows: QRows,
     refusals: bool,
     epilogue: Option<Epilogue>,
-    data_bits: u32,
+    config: Config,
 }
 
 impl<'a> EngineRun<'a> {
@@ -174,7 +174,7 @@ impl<'a> EngineRun<'a> {
             rows: program.results.empty_rows(),
             refusals,
             epilogue: None,
-            data_bits: config.bus.data_bits,
+            config: config.clone(),
             bench,
             program,
         })
@@ -274,7 +274,7 @@ impl<'a> EngineRun<'a> {
                 if !self.refusals {
                     return Some(End::Done);
                 }
-                self.epilogue = Some(Epilogue::new(self.data_bits));
+                self.epilogue = Some(Epilogue::new(&self.config));
             }
             return None;
         }

@@ -16,12 +16,10 @@ use super::results::ResultLayout;
 use crate::error::Error;
 
 /// Longest reduction whose sums stay in 32 bits.
-pub const MAX_K: usize = 65_535;
+pub const MAX_K: usize = spec::stream::MAX_K as usize;
 /// Beats of activations that travel between two packets of weights: long enough that commands cost little, short enough
 /// for the weight buffer to bridge.
 const SLICE_BEATS: u64 = 48;
-/// Most words of one payload.
-const MAX_COUNT: u64 = (1 << spec::stream::COUNT.bits) - 1;
 
 /// Rows of one chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +104,8 @@ pub enum Order {
     Overlapped,
     /// As soon as the protocol allows, so that the engine has to hold the stream: for checks.
     Eager,
+    /// As in `Overlapped`, but a chunk's first weights come before its `Run`: for checks.
+    WeightsFirst,
 }
 
 /// Lowers a layer and its activations to the input stream of the tile engine of `config`.
@@ -127,9 +127,11 @@ pub fn lower_in(config: &Config, layer: &QLinear, acts: &QActs, order: Order) ->
     job.channels(&mut stream);
     job.rows(&mut stream, 0);
     job.acts(&mut stream, 0, 0..job.act_words(0));
+    let early_tiles = if order == Order::WeightsFirst { job.beat_aligned(job.buffered_tiles()) } else { 0 };
     for chunk in 0..job.chunks.len() {
+        job.weights(&mut stream, 0..early_tiles);
         job.run(&mut stream, chunk);
-        job.weights_and_next_acts(&mut stream, chunk, order);
+        job.weights_and_next_acts(&mut stream, chunk, order, early_tiles);
         if chunk + 1 < job.chunks.len() {
             // Row scales are read last, by the requantizer, so they wait longest for their half.
             job.rows(&mut stream, chunk + 1);
@@ -310,19 +312,18 @@ impl<'a> Job<'a> {
         stream.send(|beats| beats.command(&command));
     }
 
-    /// The weights of one chunk with the activations of the next between them.
-    fn weights_and_next_acts(&self, stream: &mut Stream, chunk: usize, order: Order) {
+    /// The weights of one chunk from tile `sent_tiles` on with the activations of the next between them.
+    fn weights_and_next_acts(&self, stream: &mut Stream, chunk: usize, order: Order, mut sent_tiles: usize) {
         let tiles = self.k_tiles * self.n_tiles;
         let next_words = if chunk + 1 < self.chunks.len() { self.act_words(chunk + 1) } else { 0 };
         let slices = self.packing(self.act_word_bits).beats(next_words as u64).div_ceil(SLICE_BEATS) as usize;
         // The half that is to be filled was last read by the chunk before this one, which ends about when the weight
         // buffer has been refilled once: slices before that would hold up this chunk's weights.
         let lead = match order {
-            Order::Overlapped => (self.config.buffer.weight_tiles as usize + 1).min(tiles),
+            Order::Overlapped | Order::WeightsFirst => (self.config.buffer.weight_tiles as usize + 1).min(tiles),
             Order::Eager => 0,
         };
         let slices = slices.min((tiles - lead).max(1));
-        let mut sent_tiles = 0;
         for slice in 0..slices {
             if next_words == 0 {
                 break;
@@ -333,6 +334,11 @@ impl<'a> Job<'a> {
             self.acts(stream, chunk + 1, slice * next_words / slices..(slice + 1) * next_words / slices);
         }
         self.weights(stream, sent_tiles..tiles);
+    }
+
+    /// Tiles of this layer that the weight buffer holds.
+    fn buffered_tiles(&self) -> usize {
+        (self.config.buffer.weight_tiles as usize).min(self.k_tiles * self.n_tiles)
     }
 
     /// The last tile up to `tile` that starts on a beat of the weights' packing.
@@ -347,7 +353,8 @@ impl<'a> Job<'a> {
         let words = u64::from(self.config.preload_cycles());
         let (mut start, end) = (tiles.start as u64 * words, tiles.end as u64 * words);
         // Packets end on whole beats, so that the next one starts on one of the stored beats.
-        let most = MAX_COUNT / u64::from(packing.words_per_beat) * u64::from(packing.words_per_beat);
+        let most = u64::from(self.config.max_payload_words());
+        let most = most / u64::from(packing.words_per_beat) * u64::from(packing.words_per_beat);
         while start < end {
             let count = most.min(end - start);
             stream.send(|beats| beats.command(&Command::Weights { format: self.format, count: count as u32 }));

@@ -2,6 +2,7 @@
 
 use hdl::rtl::Design;
 use hdl::unit::requant::requant;
+use hdl::unit::run_sizes::RunSizes;
 use sim::step::{Port, Stepper};
 use spec::stream::row_word;
 use spec::{Config, RequantMode};
@@ -189,7 +190,8 @@ impl Bench {
         self.set("cmd_bank_i", bank as u64);
         self.set("cmd_rows_i", chunk.rows.len() as u64);
         self.set("cmd_last_cols_i", chunk.last_cols as u64);
-        self.set("cmd_n_tiles_i", chunk.n_tiles as u64);
+        let bits = RunSizes::new(&self.config).n_tiles;
+        self.set("cmd_n_tiles_i", chunk.n_tiles as u64 % (1 << bits));
         self.set("cmd_mult_i", chunk.step.mult.into());
         self.set("cmd_shift_i", u64::from(chunk.step.shift as u8));
     }

@@ -3,6 +3,10 @@
 use super::Config;
 use crate::error::Problem;
 use crate::kind::Operand;
+use crate::stream;
+
+/// Every engine takes payloads of so many words, whatever its buffers hold.
+const LEAST_PAYLOAD: u32 = 4095;
 
 impl Config {
     /// Code in which PEs hold weights: the formats' own if they share one, else INT8, which holds every decoded weight.
@@ -76,6 +80,27 @@ impl Config {
     /// Words of the requantizer's channel memory: `[ceil(channels / cols) * cols / lanes]`.
     pub fn channel_words(&self) -> u32 {
         self.buffer.channels.div_ceil(self.array.cols) * (self.array.cols / self.lanes())
+    }
+
+    /// Most rows of a chunk: `array.chunk_rows`, or what half of the buffers holds of the smallest layer.
+    pub fn max_rows(&self) -> u32 {
+        self.array.chunk_rows.min(self.act_words()).min(self.acc_words())
+    }
+
+    /// Most tiles along K of a chunk: what half of the activation buffer holds of one row, at most [`stream::MAX_K`].
+    pub fn max_k_tiles(&self) -> u32 {
+        self.act_words().min(stream::MAX_K.div_ceil(self.array.rows)).min((1 << stream::K_TILES.bits) - 1)
+    }
+
+    /// Most tiles along N of a chunk: what an accumulator bank holds of one row, at most `buffer.channels`.
+    pub fn max_n_tiles(&self) -> u32 {
+        self.acc_words().min(self.buffer.channels.div_ceil(self.array.cols)).min((1 << stream::N_TILES.bits) - 1)
+    }
+
+    /// Most words of a payload: all ones in as many bits as the words of the largest buffer need, at least 4095.
+    pub fn max_payload_words(&self) -> u32 {
+        let most = self.act_words().max(self.channel_words()).max(self.array.chunk_rows).max(LEAST_PAYLOAD);
+        u32::MAX >> most.leading_zeros()
     }
 
     /// Tokens a chunk of a layer `[k] -> [n]` can hold, or the field that is too small for even one.
