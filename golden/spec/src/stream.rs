@@ -5,6 +5,11 @@
 //! narrower words, `floor(data_bits / word)` share a beat, the first in the lowest bits. Every payload starts on a new
 //! beat and its last beat is filled with zeros.
 //!
+//! A command asks for no more than the buffers hold: `Channels`, `Rows` and `Acts` end within their buffer
+//! (`base + count` at most its words), `Weights` has at most `Config::max_payload_words` words, and `Run` at most
+//! `Config::max_rows`, `max_k_tiles` and `max_n_tiles`, whose products with the rows fit half of the activation buffer
+//! and one accumulator bank. The engine refuses others with `error_o`. Mantissas of steps are normalised (2^15 or more).
+//!
 //! A result is one packet a row: the row's N bytes in words of `lanes` bytes, packed by the same rule, then one beat
 //! that holds [`row_word`] in its lowest 32 bits and ends the packet (`tlast`).
 

@@ -90,10 +90,10 @@ fn aligned(
     let by_align = multiply(config, Ty::s(SUM_BITS), Ty::s(17), PRODUCT_BITS)?;
     let factor = align.extend(17).as_signed();
     let product = m.instance("u_align_product", &by_align, &[("a_i", &sum), ("b_i", &factor)]).out("product_o");
-    let product_q = m.pipe("aligned_product_q", &product);
-    let half = 1 << (DROPPED_BITS - 1);
-    let rounded = m.wire("rounded", &(&product_q + product_q.k(half)));
-    Ok(m.pipe("aligned_q", &rounded.slice(PRODUCT_BITS - 1, DROPPED_BITS).as_signed()))
+    // Below the bit that is worth a half, nothing counts.
+    let product_q = m.pipe("aligned_product_q", &product.slice(PRODUCT_BITS - 1, DROPPED_BITS - 1));
+    let rounded = m.wire("rounded", &(&product_q + product_q.k(1)));
+    Ok(m.pipe("aligned_q", &rounded.slice(PRODUCT_BITS - DROPPED_BITS, 1).as_signed()))
 }
 
 /// The code from the dividers: quotient - 127, or, asymmetric, quotient - 128.

@@ -20,6 +20,8 @@ const BITS_A_CYCLE: u32 = 4;
 
 /// `<prefix>_row_scale`: `d * m1 * m2 / (Q * 2^(k1 + k2))` as a mantissa of 16 bits, rounded half up, and a shift.
 ///
+/// The mantissas `m1` and `m2` are normalised: 2^15 or more.
+///
 /// Ports: `start_i` while `idle_o`; `range_i` (d; not there if only `static` is built), `row_mult_i`, `row_shift_i` (m1, k1),
 /// `step_mult_i`, `step_shift_i` (m2, k2), `asymmetric_i` (Q = 255 instead of 127), `fixed_i` (d = Q = 1), each if there is
 /// a choice, held until `done_o`, which comes with `mult_o`, `shift_o`.
@@ -155,26 +157,23 @@ pub fn row_scale(config: &Config, plan: &Plan) -> Result<Arc<Module>, Error> {
     m.build()
 }
 
-/// T shifted left until its leading one is the top bit, the highest 40 bits of it, and the shift (7 bits).
+/// T shifted left until its leading one is the top bit, the highest 40 bits of it, and the shift (6 bits).
 fn normalise(m: &mut ModuleBuilder, total: &Expr, state: &Expr, states: [&Expr; 3]) -> (Expr, Expr) {
     let [coarse, medium, fine] = states;
-    m.section("Leading zeros: sixteen, then four, then one at a time; the highest 40 bits are kept");
+    m.section(
+        "Leading zeros: sixteen, then four, then one at a time; the highest 40 bits are kept. Mantissas\n\
+         are normalised, so T is at least 2^30. Low bits that no later step reads stay as they are",
+    );
     let normal_q = m.reg("normal_q", Ty::u(NORMAL_BITS));
     let normal_d = m.net("normal_d", Ty::u(NORMAL_BITS));
     let (sixteens_d, fours_d, ones_d) =
-        (m.net("sixteens_d", Ty::u(3)), m.net("fours_d", Ty::u(2)), m.net("ones_d", Ty::u(2)));
-    let sixteens_q = m.reg("sixteens_q", Ty::u(3));
+        (m.net("sixteens_d", Ty::u(2)), m.net("fours_d", Ty::u(2)), m.net("ones_d", Ty::u(2)));
+    let sixteens_q = m.reg("sixteens_q", Ty::u(2));
     let fours_q = m.reg("fours_q", Ty::u(2));
     let ones_q = m.reg("ones_q", Ty::u(2));
-    let padded = |width: u32, zeros: u32| match zeros {
-        0 => total.slice(TOTAL_BITS - 1, TOTAL_BITS - NORMAL_BITS),
-        16 => total.slice(TOTAL_BITS - 17, TOTAL_BITS - 16 - NORMAL_BITS),
-        32 => total.slice(TOTAL_BITS - 33, 0),
-        _ => Expr::concat(&[total.slice(width - 1, 0), Expr::u(NORMAL_BITS - width, 0)]),
-    };
-    let shifted = |zeros: u32| match zeros {
-        0 => normal_q.clone(),
-        _ => Expr::concat(&[normal_q.slice(NORMAL_BITS - 1 - zeros, 0), Expr::u(zeros, 0)]),
+    let highest = |zeros: u32| total.slice(TOTAL_BITS - 1 - zeros, TOTAL_BITS - zeros - NORMAL_BITS);
+    let shifted = |zeros: u32, kept: u32| {
+        Expr::concat(&[normal_q.slice(NORMAL_BITS - 1 - zeros, kept - zeros), normal_q.slice(kept - 1, 0)])
     };
     m.comb("shift by what is zero at the top", |b| {
         b.set(&normal_d, &normal_q);
@@ -183,23 +182,24 @@ fn normalise(m: &mut ModuleBuilder, total: &Expr, state: &Expr, states: [&Expr; 
         b.set(&ones_d, &ones_q);
         b.case(state, |c| {
             c.arm(coarse, |b| {
-                b.set(&normal_d, &padded(8, 64));
-                b.set(&sixteens_d, &sixteens_d.k(4));
-                for (place, width) in [(3u32, 24), (2, 40), (1, 56), (0, 72)] {
-                    b.when(&total.slice(width - 1, width - 16).any(), |b| {
-                        b.set(&normal_d, &padded(width, 16 * place));
+                b.set(&normal_d, &highest(32));
+                b.set(&sixteens_d, &sixteens_d.k(2));
+                for place in [1, 0] {
+                    let top = TOTAL_BITS - 1 - 16 * place;
+                    b.when(&total.slice(top, top - 15).any(), |b| {
+                        b.set(&normal_d, &highest(16 * place));
                         b.set(&sixteens_d, &sixteens_d.k(place.into()));
                     });
                 }
             });
-            for (state, step, places) in [(medium, 4, &fours_d), (fine, 1, &ones_d)] {
+            for (state, step, places, kept) in [(medium, 4, &fours_d, 12), (fine, 1, &ones_d, 15)] {
                 c.arm(state, |b| {
-                    b.set(&normal_d, &shifted(3 * step));
+                    b.set(&normal_d, &shifted(3 * step, kept));
                     b.set(places, &places.k(3));
                     for place in [2, 1, 0] {
                         let top = NORMAL_BITS - 1 - place * step;
                         b.when(&normal_q.slice(top, top + 1 - step).any(), |b| {
-                            b.set(&normal_d, &shifted(place * step));
+                            b.set(&normal_d, &shifted(place * step, kept));
                             b.set(places, &places.k(place.into()));
                         });
                     }

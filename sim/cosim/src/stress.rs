@@ -26,6 +26,8 @@ pub enum Codes {
     Ties,
     /// Zeros and ones and small factors, so that ranges are small, quotients tie and steps are coarse.
     Small,
+    /// Steps whose product is just below a power of two, so that its mantissa rounds up to the next one.
+    Steps,
 }
 
 /// One layer and how it is run.
@@ -58,7 +60,15 @@ pub fn list(config: &Config) -> Vec<Stress> {
             shape: fit(config, shape),
             format,
             mode,
-            codes: [Codes::Uniform, Codes::Uniform, Codes::Uniform, Codes::Small, Codes::Ties][kind],
+            codes: [
+                Codes::Uniform,
+                Codes::Uniform,
+                Codes::Uniform,
+                Codes::Small,
+                Codes::Ties,
+                Codes::Large,
+                Codes::Steps,
+            ][kind],
             seed,
             stall_seed: (kind == 1 || kind == 2).then_some(seed),
             random_start: (kind == 2).then_some((seed, !seed)),
@@ -78,6 +88,9 @@ pub fn list(config: &Config) -> Vec<Stress> {
         add((150, 3, cols + 1), config.pe.formats[0], mode, 1);
         add((60, 5, cols + 1), config.pe.formats[0], mode, 3);
         add((60, 1, cols), config.pe.formats[0], mode, 3);
+        // Many rows with large ranges: their products with steps use every bit.
+        add((200, 16 * rows, cols), config.pe.formats[0], mode, 5);
+        add((20, rows, cols), config.pe.formats[0], mode, 6);
         // One channel: rows follow each other as fast as they can.
         add((80, 2, 1), config.pe.formats[0], mode, 0);
         add((2, 2, 40 * cols), config.pe.formats[0], mode, 0);
@@ -138,6 +151,7 @@ impl Stress {
             Codes::Large => self.enlarge(&mut layer, &mut acts),
             Codes::Ties => self.tie(&mut layer, &mut acts),
             Codes::Small => self.shrink(&mut layer, &mut acts),
+            Codes::Steps => round_up(&mut layer, &mut acts),
         }
         Ok((layer, acts))
     }
@@ -222,6 +236,16 @@ impl Stress {
                 scale.step.shift = 12 + row as i16 - layer.requant.step.shift;
             }
         }
+    }
+}
+
+/// Mantissas of every other row times the layer's: less than 2^31 by less than 2^-20 of it.
+fn round_up(layer: &mut QLinear, acts: &mut QActs) {
+    let below = (1_u32 << 31) - 1;
+    let mult = (40_000..=u16::MAX).find(|&mult| below % u32::from(mult) < 1 << 10).unwrap_or(u16::MAX);
+    layer.requant.step.mult = mult;
+    for scale in acts.scales.iter_mut().step_by(2) {
+        scale.step.mult = (below / u32::from(mult)) as u16;
     }
 }
 

@@ -7,9 +7,9 @@
 
 use std::ops::Range;
 
+use spec::Config;
 use spec::qmodel::{QActs, QLinear};
 use spec::stream::{CHANNEL_BITS, Command, K_TILES, N_TILES, Packing, ROW_BITS, packing, row_word};
-use spec::{Config, RequantMode};
 
 use super::pack::BeatWriter;
 use super::results::ResultLayout;
@@ -428,7 +428,7 @@ fn check_parts(layer: &QLinear, acts: &QActs) -> Result<(), Error> {
     ] {
         range(field, found, wanted, wanted, "the parts of a layer must fit each other")?;
     }
-    if layer.requant.mode != RequantMode::Static && layer.requant.step.mult < 1 << 15 {
+    if layer.requant.step.mult < 1 << 15 {
         let cure = "normalise the step: shift its mantissa up to 16 bits";
         return Err(Error::invalid("requant.step.mult", layer.requant.step.mult, "32768..=65535", cure));
     }

@@ -2,7 +2,7 @@
 
 use spec::qmodel::Requant;
 use spec::stream::{self, Field, packing, unpack_row_word};
-use spec::{Dyadic, Format, RowScale, Tensor};
+use spec::{Dyadic, Format, RequantMode, RowScale, Tensor};
 
 use super::*;
 
