@@ -22,6 +22,8 @@ pub enum Codes {
     Uniform,
     /// Large codes of one sign in each row and channel, so that sums grow with K up to their highest bits.
     Large,
+    /// The extreme codes, zero points and alignments that give the largest sums there are.
+    Extreme,
     /// One code a row and a channel, chosen so that quotients are exact halves, whose rounding every bit below decides.
     Ties,
     /// Zeros and ones and small factors, so that ranges are small, quotients tie and steps are coarse.
@@ -116,7 +118,7 @@ pub fn list(config: &Config) -> Vec<Stress> {
             let k = (MOST_CYCLES * rows * cols / m / n.max(cols)).min(MAX_K);
             let shape = fit(config, (m, k, n));
             let format = config.pe.formats[0];
-            for codes in [Codes::Ties, Codes::Large] {
+            for codes in [Codes::Ties, Codes::Large, Codes::Extreme] {
                 // Ties stay exact through alignment by an odd factor over 2^7.
                 let shape = if codes == Codes::Ties { (shape.0, shape.1.max(128) / 128 * 128, shape.2) } else { shape };
                 let shape = fit(config, shape);
@@ -149,6 +151,7 @@ impl Stress {
         match self.codes {
             Codes::Uniform => {}
             Codes::Large => self.enlarge(&mut layer, &mut acts),
+            Codes::Extreme => self.exhaust(&mut layer, &mut acts),
             Codes::Ties => self.tie(&mut layer, &mut acts),
             Codes::Small => self.shrink(&mut layer, &mut acts),
             Codes::Steps => round_up(&mut layer, &mut acts),
@@ -191,6 +194,20 @@ impl Stress {
         for (channel, codes) in layer.weight.data.chunks(self.shape.1).enumerate() {
             let ints = codes.iter().filter_map(|&code| num::decode(self.format.weight(), code));
             layer.sum[channel] = ints.map(i32::from).sum();
+        }
+    }
+
+    fn exhaust(&self, layer: &mut QLinear, acts: &mut QActs) {
+        self.enlarge(layer, acts);
+        if self.format.act() == Operand::Int8 && self.format.weight() == Operand::Int8 {
+            let k = self.shape.1;
+            let extreme = |line: usize| if line.is_multiple_of(2) { -128 } else { 127 };
+            layer.weight.data.chunks_mut(k).enumerate().for_each(|(line, codes)| codes.fill(extreme(line)));
+            acts.codes.data.chunks_mut(k).enumerate().for_each(|(line, codes)| codes.fill(extreme(line)));
+            acts.scales.iter_mut().enumerate().for_each(|(row, scale)| scale.zp = if row % 2 == 0 { 255 } else { 0 });
+            self.sum(layer);
+            let align = layer.align.iter_mut().enumerate();
+            align.for_each(|(channel, align)| *align = (1 << 15) - (channel / 2 * 1021) as u16 % (1 << 14));
         }
     }
 
