@@ -41,7 +41,8 @@ fn pack(values: impl Iterator<Item = u64>, bits: u32) -> Vec<u64> {
 }
 
 /// Runs `chunks` equal commands of `m` rows back to back, the first offered in cycle `from_cycle`, with weights and
-/// accumulator banks always ready; checks every accumulator and returns the cycles from the first row of the first chunk to the last row of the last.
+/// accumulator banks always ready; checks every accumulator and returns the cycles from the first row of the first chunk
+/// to the last row of the last.
 fn run(config: &Config, (m, k_tiles, n_tiles): (usize, usize, usize), chunks: usize, from_cycle: usize) -> usize {
     let sizes = RunSizes::new(config);
     let (rows, cols) = (config.array.rows as usize, config.array.cols as usize);
@@ -190,5 +191,46 @@ fn single_rows_add_up_however_early_their_weights_come() {
                 run(&config, (1, k_tiles, 3), 3, wait_cycles);
             }
         }
+    }
+}
+
+/// A chunk whose rows and tiles each fit but not together says so in the cycle in which it would go on past the end.
+#[test]
+fn a_chunk_that_runs_past_a_buffer_says_so() {
+    for (m, k_tiles, n_tiles, overruns) in [(4, 4, 1, false), (4, 5, 1, true), (1, 1, 8, false), (4, 1, 4, true)] {
+        let mut config = config(4, 3, 1, false);
+        config.array.chunk_rows = 4;
+        // Sixteen words of activations and twelve of sums in each half.
+        config.buffer.act_bytes = 2 * 16 * 4;
+        config.buffer.acc_bytes = 2 * 12 * 3 * 4;
+        config.validate().unwrap();
+        assert_eq!((config.act_words(), config.acc_words()), (16, 12));
+        let sizes = RunSizes::new(&config);
+        let mut sim = Stepper::new(&Design::new(hdl::unit::matmul::matmul(&config).unwrap())).unwrap();
+        for (name, value) in [
+            ("rst_ni", 0),
+            ("cmd_valid_i", 0),
+            ("tile_ready_i", 1),
+            ("cmd_rows_i", m % (1 << sizes.row)),
+            ("cmd_k_tiles_i", k_tiles % (1 << sizes.k_tiles)),
+            ("cmd_n_tiles_i", n_tiles % (1 << sizes.n_tiles)),
+        ] {
+            let input = sim.input(name).unwrap();
+            sim.set(input, value);
+        }
+        sim.tick();
+        let [rst, valid] = ["rst_ni", "cmd_valid_i"].map(|name| sim.input(name).unwrap());
+        let [overrun, done] = ["overrun_o", "done_o"].map(|name| sim.output(name).unwrap());
+        sim.set(rst, 1);
+        let (mut finished, mut seen) = (false, 0);
+        for cycle in 0..400 {
+            sim.set(valid, u64::from(cycle == 0));
+            sim.settle();
+            seen += sim.get(overrun);
+            finished |= sim.get(done) == 1;
+            sim.tick();
+        }
+        assert!(finished, "{m} rows, {k_tiles} x {n_tiles} tiles");
+        assert_eq!(seen > 0, overruns, "{m} rows, {k_tiles} x {n_tiles} tiles");
     }
 }

@@ -19,7 +19,8 @@ const FLAGS: u32 = 7;
 /// each modulo its power of two); weights
 /// `tile_ready_i`, `pop_o`, `weight_i` (one cycle after `pop_o`); activations `act_read_o`, `act_bank_o`, `act_addr_o`,
 /// `act_i` (one cycle later); `acts_done_o` (the chunk's last activations are being read); accumulator memory as in
-/// [`accumulate::accumulate`]; `overrun_o`, where [`overruns`] (the chunk goes on past the end of a buffer); `done_o`, `done_bank_o`; `row_o`, `wait_o` (a row enters; a row waits for weights).
+/// [`accumulate::accumulate`]; `overrun_o`, where [`overruns`] (the chunk goes on past the end of a buffer); `done_o`,
+/// `done_bank_o`; `row_o`, `wait_o` (a row enters; a row waits for weights).
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).

@@ -118,7 +118,7 @@ pub fn list(config: &Config) -> Vec<Stress> {
             let k = (MOST_CYCLES * rows * cols / m / n.max(cols)).min(MAX_K);
             let shape = fit(config, (m, k, n));
             let format = config.pe.formats[0];
-            for codes in [Codes::Ties, Codes::Large, Codes::Extreme] {
+            for codes in [Codes::Ties, Codes::Large, Codes::Extreme, Codes::Uniform] {
                 // Ties stay exact through alignment by an odd factor over 2^7.
                 let shape = if codes == Codes::Ties { (shape.0, shape.1.max(128) / 128 * 128, shape.2) } else { shape };
                 let shape = fit(config, shape);
@@ -211,7 +211,8 @@ impl Stress {
         }
     }
 
-    /// Ranges are twice a sum (127 A / d is half of 127), or 255 (A - min) / d is 2.5, 7.5, 25.5 times a code.
+    /// Ranges are twice a sum (127 A / d is half of 127), or 255 (A - min) / d is 2.5, 7.5, 25.5 times a code; for every
+    /// other seed 1.25 times a code above the least one, with zero points that make ranges as large as they can be.
     fn tie(&self, layer: &mut QLinear, acts: &mut QActs) {
         let k = self.shape.1;
         let most = match (self.mode, self.format.weight()) {
@@ -219,9 +220,17 @@ impl Stress {
             (_, Operand::Int8) => [126, 100, 74][self.seed as usize % 3],
             _ => 6,
         };
+        let is_wide = self.mode == RequantMode::Asymmetric
+            && self.seed.is_multiple_of(2)
+            && self.format.act() == Operand::Int8
+            && self.format.weight() == Operand::Int8;
+        let most = if is_wide { 102 } else { most };
         for (channel, codes) in layer.weight.data.chunks_mut(k).enumerate() {
             let code = match channel {
                 0 => most,
+                1 if is_wide => -most,
+                // 255 (102 + w) / 204 ends in a half where 102 + w is 4 i + 2.
+                _ if is_wide => (4 * (channel * channel % 51)) as i8 - 100,
                 1 => most / 2,
                 2 if self.mode != RequantMode::Asymmetric && self.format.weight() == Operand::Int8 => -(most / 2),
                 _ => ((2 * channel + 1) % most as usize) as i8,
@@ -234,6 +243,10 @@ impl Stress {
             codes.fill(if self.format.act() == Operand::Int8 { 1 + (row * 37 % 127) as i8 } else { 1 + row as i8 % 7 });
         }
         acts.scales.iter_mut().for_each(|scale| scale.zp = 128);
+        if is_wide {
+            acts.codes.data.fill(-128);
+            acts.scales.iter_mut().enumerate().for_each(|(row, scale)| scale.zp = 255 - (row * 23 % 128) as u8);
+        }
     }
 
     fn shrink(&self, layer: &mut QLinear, acts: &mut QActs) {

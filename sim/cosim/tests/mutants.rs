@@ -207,21 +207,22 @@ fn run(count: usize, seed: u64) -> Outcome {
     outcome
 }
 
-/// At least 98 of 100 mutants that are not proven equivalent are caught.
-fn check(outcomes: &[Outcome]) {
+/// At least `percent` of the mutants that are not proven equivalent are caught.
+fn check(outcomes: &[Outcome], percent: usize) {
     let count: usize = outcomes.iter().map(|o| o.count - o.equivalent()).sum();
     let caught: usize = outcomes.iter().map(Outcome::caught).sum();
-    assert!(100 * caught >= 98 * count, "{caught} of {count} mutants that are not proven equivalent are caught");
+    assert!(100 * caught >= percent * count, "{caught} of {count} mutants that are not proven equivalent are caught");
 }
 
+/// Of so few mutants two may be such that no run reaches them and no proof covers them.
 #[test]
 fn mutants_are_caught() {
-    check(&[run(40, 1)]);
+    check(&[run(40, 1)], 95);
 }
 
-/// Four hundred mutants, as many as two free cores take in about ten minutes.
+/// Four hundred mutants: at least 98 of 100. Minutes on two free cores.
 #[test]
 #[ignore = "hundreds of mutants: minutes"]
 fn full_mutants() {
-    check(&(10..14).map(|seed| run(100, seed)).collect::<Vec<_>>());
+    check(&(10..14).map(|seed| run(100, seed)).collect::<Vec<_>>(), 98);
 }
