@@ -61,7 +61,12 @@ impl Evaluated {
             "kl": against.map(|a| a.kl),
             "entropy": m.entropy,
             "entropy_fp32": against.map(|a| a.entropy),
-            "saturated": {"count": m.saturated.count, "of": m.saturated.all},
+            "saturated": {
+                "count": m.saturated.count(),
+                "of": m.saturated.all,
+                "keys": m.saturated.blocks.iter().map(|block| block[0]).collect::<Vec<u64>>(),
+                "values": m.saturated.blocks.iter().map(|block| block[1]).collect::<Vec<u64>>(),
+            },
             "bytes": self.bytes(),
             "bytes_per_weight": self.bytes_per_weight(),
             "layers": layers.collect::<Vec<Value>>(),
@@ -96,7 +101,7 @@ pub fn report(model: &str, windows: &Windows, found: &Evaluated) -> Report {
     );
     text += &format!(
         "\nkeys and values that were too large for their code: {} of {}",
-        grouped(m.saturated.count),
+        grouped(m.saturated.count()),
         grouped(m.saturated.all)
     );
     text += &format!(

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use golden::load::model::Weights;
 use golden::load::{self, Model};
-use golden::quantize::{Windows, measure, perplexity};
+use golden::quantize::{Measured, Windows, measure_showing, perplexity};
 use serde_json::json;
 use spec::Format;
+use spec::model::QModel;
 
 use crate::args::numeric::{self, Arithmetic};
 use crate::args::quantized::QuantizedArgs;
@@ -77,10 +78,8 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
             Some(Arithmetic::Fp32) | None => None,
         };
         let quantized = args.quantized.integers(&model, format, output)?;
-        let progress = output.spinner(&format!("{} windows in {}", windows.ids.len(), quantized.options.format));
         let float = reference.as_ref().or(is_float(&model).then_some(&model));
-        let measured = measure(&quantized, float, &windows)?;
-        progress.finish_and_clear();
+        let measured = shown(&quantized, float, &windows, output)?;
         return Ok(measured::report(&args.model, &windows, &Evaluated { quantized, measured }));
     }
     if !is_float(&model) {
@@ -89,17 +88,21 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         return Err(Error::input("--compare", value, "nothing for a QModel, which has one format", cure));
     }
     let calibration = args.quantized.calibration(&model, output)?;
-    let bar = output.bar(args.compare.len() as u64, "");
     let mut all = Vec::new();
     for &format in &args.compare {
-        bar.set_message(format.name());
         let quantized = args.quantized.quantize(&model, format, &calibration, output)?;
-        let measured = measure(&quantized, Some(&model), &windows)?;
+        let measured = shown(&quantized, Some(&model), &windows, output)?;
         all.push(Evaluated { quantized, measured });
-        bar.inc(1);
     }
-    bar.finish_and_clear();
     Ok(measured::compare(&args.model, &windows, &all))
+}
+
+/// Measures with a bar.
+fn shown(q: &QModel, float: Option<&Model>, windows: &Windows, output: &Output) -> Result<Measured, Error> {
+    let bar = output.bar(windows.ids.len() as u64, &format!("windows in {}", q.options.format));
+    let measured = measure_showing(q, float, windows, &|done| bar.set_position(done as u64))?;
+    bar.finish_and_clear();
+    Ok(measured)
 }
 
 fn is_float(model: &Model) -> bool {

@@ -48,7 +48,8 @@ pub struct Head {
 pub(super) struct CacheRow {
     pub keys: Vec<i8>,
     pub values: Vec<i8>,
-    pub saturated: u64,
+    /// Keys and values that were larger than their code can be.
+    pub saturated: [u64; 2],
 }
 
 impl<'m> Heads<'m> {
@@ -95,7 +96,7 @@ impl<'m> Heads<'m> {
             rotated.iter().zip(&self.cache.k_factor).map(|(&k, &f)| i64::from(k) * i64::from(f)).collect();
         let (keys, lost_keys) = self.codes(&scaled, step, &self.cache.k_ratio);
         let (values, lost_values) = self.codes(&v.values, v.step, &self.cache.v_ratio);
-        CacheRow { keys, values, saturated: lost_keys + lost_values }
+        CacheRow { keys, values, saturated: [lost_keys, lost_values] }
     }
 
     /// Static codes of a row `[num_key_value_heads · head_dim]`, and how many saturated.

@@ -72,7 +72,7 @@ impl<'m> Block<'m> {
         let queries: Vec<_> = q.par_iter().enumerate().map(|(t, q)| self.heads.queries(q, first + t)).collect();
         let coded: Vec<_> =
             k.par_iter().zip(&v).enumerate().map(|(t, (k, v))| self.heads.keys_values(k, v, first + t)).collect();
-        let saturated = coded.iter().map(|row| row.saturated).sum();
+        let saturated = [0, 1].map(|i| coded.iter().map(|row| row.saturated[i]).sum());
         for row in &coded {
             cache.push(&row.keys, &row.values);
         }

@@ -36,7 +36,7 @@ pub struct Attention<'a> {
     /// Keys and values of all tokens, those of this pass included.
     pub cache: &'a BlockCache,
     /// Keys and values of this pass that were larger than their code can be.
-    pub saturated: u64,
+    pub saturated: [u64; 2],
     /// `[tokens]`, each `[num_attention_heads]`; empty unless wanted.
     pub heads: &'a [Vec<Head>],
 }

@@ -1,6 +1,7 @@
 //! What quantization does to a model: loss, agreement of the most likely token, and the error of each linear layer.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use spec::model::QModel;
@@ -28,13 +29,20 @@ pub struct Measured {
     pub against: Option<Against>,
 }
 
-/// Values that a cache has seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What caches have seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Saturated {
-    /// Those that were too large.
-    pub count: u64,
-    /// All.
+    /// Of each block: keys and values that were too large.
+    pub blocks: Vec<[u64; 2]>,
+    /// All keys and values of all blocks.
     pub all: u64,
+}
+
+impl Saturated {
+    /// Keys and values that were too large.
+    pub fn count(&self) -> u64 {
+        self.blocks.iter().flatten().sum()
+    }
 }
 
 /// A model in integers beside the same in floating point.
@@ -73,6 +81,19 @@ pub struct LayerError {
 /// # Errors
 /// [`Error::Input`] if a model cannot take the windows, the two differ in shape, or the float's logits overflow.
 pub fn measure(q: &QModel, float: Option<&Model>, windows: &Windows) -> Result<Measured, Error> {
+    measure_showing(q, float, windows, &|_| {})
+}
+
+/// As [`measure`]; `done` is told how many windows are done.
+///
+/// # Errors
+/// As [`measure`].
+pub fn measure_showing(
+    q: &QModel,
+    float: Option<&Model>,
+    windows: &Windows,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Measured, Error> {
     let layers = Layers::new(q)?;
     windows.check(layers.config())?;
     let llama = float.map(Llama::new).transpose()?;
@@ -80,7 +101,12 @@ pub fn measure(q: &QModel, float: Option<&Model>, windows: &Windows) -> Result<M
         let cure = "give the checkpoint that it was made from";
         return Err(Error::input("reference", &model.source, "a model of the same shape", cure));
     }
-    let window = |ids: &Vec<u32>| Sums::of(&layers, llama.as_ref(), ids);
+    let finished = AtomicUsize::new(0);
+    let window = |ids: &Vec<u32>| {
+        let sums = Sums::of(&layers, llama.as_ref(), ids);
+        done(1 + finished.fetch_add(1, Ordering::Relaxed));
+        sums
+    };
     let parts: Vec<Sums> = windows.ids.par_iter().map(window).collect::<Result<_, _>>()?;
     let mut sums = parts.into_iter();
     let mut all = sums.next().expect("checked windows are some");
@@ -144,7 +170,7 @@ impl crate::layers::Observe for Compare {
     }
 
     fn attention(&mut self, _: usize, seen: &Attention) {
-        self.saturated.count += seen.saturated;
+        self.saturated.blocks.push(seen.saturated);
         self.saturated.all += 2 * (seen.cache.keys().len() - seen.first * seen.cache.width()) as u64;
     }
 }
@@ -248,7 +274,9 @@ impl Sums {
         self.tokens += other.tokens;
         self.nll += other.nll;
         self.entropy += other.entropy;
-        self.saturated.count += other.saturated.count;
+        for (to, from) in self.saturated.blocks.iter_mut().zip(&other.saturated.blocks) {
+            (to[0], to[1]) = (to[0] + from[0], to[1] + from[1]);
+        }
         self.saturated.all += other.saturated.all;
         self.float_nll += other.float_nll;
         self.float_entropy += other.float_entropy;
@@ -267,7 +295,12 @@ impl Sums {
             kl: self.kl / tokens,
             layers: self.layers.iter().zip(names).map(|(layer, name)| layer.measured(name)).collect(),
         });
-        Measured { integer: perplexity(self.nll), entropy: self.entropy / tokens, saturated: self.saturated, against }
+        Measured {
+            integer: perplexity(self.nll),
+            entropy: self.entropy / tokens,
+            saturated: self.saturated.clone(),
+            against,
+        }
     }
 }
 

@@ -23,6 +23,6 @@ pub mod tables;
 pub use eval::{Windows, perplexity};
 pub use forward::{Cache, Llama, Observe};
 pub use layer::{layer_inputs, quantized_layer};
-pub use measure::{Measured, measure};
+pub use measure::{Measured, measure, measure_showing};
 pub use ptq::{PtqOptions, quantize_model};
 pub use selftext::self_written;
