@@ -160,11 +160,11 @@ pub struct QLayer {
 }
 
 impl QLayer {
-    /// Bytes that computing the layer reads: packed codes, a byte a block scale, two an alignment factor, and with a zero
-    /// point four a sum.
+    /// Bytes that computing the layer reads: packed codes (a channel takes whole bytes), a byte a block scale, two an
+    /// alignment factor, and with a zero point four a sum.
     pub fn packed_bytes(&self) -> usize {
         let weight = &self.linear.weight;
-        let codes = (weight.data.len() * self.linear.format.weight().bits() as usize).div_ceil(8);
+        let codes = weight.rows * (weight.cols * self.linear.format.weight().bits() as usize).div_ceil(8);
         let channel = match self.acts {
             ActMode::Symmetric => 2,
             ActMode::Asymmetric => 6,

@@ -26,7 +26,7 @@ pub struct Stats {
     pub scales: Option<(u8, u8)>,
 }
 
-/// Bytes of a layer's parts.
+/// Bytes of a layer's parts, together [`QLayer::packed_bytes`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
     /// Codes: one a byte, those of 4 bits two.
@@ -129,6 +129,9 @@ mod tests {
         assert_eq!(bytes(Format::W8a8), Bytes { codes: 20, scales: 0, alignment: 8 });
         assert_eq!(bytes(Format::W4a8), Bytes { codes: 12, scales: 4, alignment: 8 });
         let asymmetric = QLayer { acts: ActMode::Asymmetric, ..layer(Format::W4a8, &[]) };
+        for layer in [layer(Format::W8a8, &[]), layer(Format::W4a8, &[]), asymmetric.clone()] {
+            assert_eq!(Bytes::of(&layer).total(), layer.packed_bytes() as u64);
+        }
         assert_eq!((Bytes::of(&asymmetric) + bytes(Format::W8a8)).total(), 12 + 4 + 24 + 28);
     }
 }
