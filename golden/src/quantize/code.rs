@@ -61,23 +61,22 @@ pub fn encode(operand: Operand, x: f64) -> i8 {
             let top = f64::from(top(operand));
             round_half_up(x).clamp(-top, top) as i8
         }
-        Operand::E2m1 => signed(x, nearest(operand, x.abs(), |larger| larger % 2 == 0)),
-        Operand::Pot4 => signed(x, nearest(operand, x.abs(), |_| x > 0.0)),
+        Operand::E2m1 => signed(x, e2m1_magnitude(x.abs())),
+        Operand::Pot4 => signed(x, pot4_magnitude(x.abs(), x > 0.0)),
     }
 }
 
-/// Of the codes 0..=7, the one nearest to `x`; of two that are equally near, the larger if `prefers` says so of it.
-fn nearest(operand: Operand, x: f64, prefers: impl Fn(i8) -> bool) -> i8 {
-    let mut best = 0;
-    for code in 1..8 {
-        let (new, old) = (integer(operand, code), integer(operand, best));
-        let (new_miss, old_miss) = ((f64::from(new) - x).abs(), (f64::from(old) - x).abs());
-        let larger = if new > old { code } else { best };
-        if new_miss < old_miss || (new_miss == old_miss && (larger == code) == prefers(larger)) {
-            best = code;
-        }
-    }
-    best
+/// The code of a magnitude: as many codes lie below it as middles between neighbours do; a tie goes to the even code.
+fn e2m1_magnitude(x: f64) -> i8 {
+    let below = [x > 0.5, x >= 1.5, x > 2.5, x >= 3.5, x > 5.0, x >= 7.0, x > 10.0];
+    below.iter().map(|&b| i8::from(b)).sum()
+}
+
+/// As [`e2m1_magnitude`], where codes fall as magnitudes rise; `up` says whether a tie goes to the larger magnitude.
+fn pot4_magnitude(x: f64, up: bool) -> i8 {
+    let passes = |middle: f64| if up { x >= middle } else { x > middle };
+    let below: i8 = [0.5, 1.5, 3.0, 6.0, 12.0, 24.0, 48.0].iter().map(|&m| i8::from(passes(m))).sum();
+    if below == 0 { 0 } else { 8 - below }
 }
 
 /// Zero has one code, without a sign.

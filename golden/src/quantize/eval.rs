@@ -183,7 +183,7 @@ fn window_nll(llama: &Llama, ids: &[u32]) -> Result<f64, Error> {
 }
 
 /// `-log softmax(logits)[target]`, in double precision.
-fn nll(logits: &[f32], target: usize) -> f64 {
+pub(super) fn nll(logits: &[f32], target: usize) -> f64 {
     let top = f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max));
     let mut sum = 0.0;
     for &x in logits {

@@ -6,21 +6,16 @@
 use rayon::prelude::*;
 use spec::model::QLayer;
 use spec::qmodel::{ActMode, QLinear, Requant};
-use spec::{Dyadic, Operand, RequantMode, ScaleRule, Scaling, Tensor};
+use spec::{Dyadic, Operand, RequantMode, Scaling, Tensor};
 
 use super::code::{dyadic, round_half_up, value};
-use super::grid::{Grid, floor_log2};
+use super::gptq::Rounder;
+use super::grid::Grid;
 use super::net::NetLinear;
+use super::scales::{Scales, channel_step, row_scales};
 
 /// Alignment factor of the channel with the largest step.
 const ALIGN_ONE: f64 = (1u32 << 15) as f64;
-
-/// How scales are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scales {
-    /// From the largest magnitude of each block; MX by a rule.
-    Widest(ScaleRule),
-}
 
 /// Steps, scales and codes of a layer; what remains is to write them down.
 #[derive(Clone, Debug)]
@@ -40,41 +35,63 @@ pub struct Fitted {
 impl Fitted {
     /// Rounds every weight to the nearest code.
     pub fn nearest(weight: &Tensor<f32>, grid: Grid, how: Scales) -> Self {
-        let mut fitted = Self::scaled(weight, grid, how);
         let block = grid.block(weight.cols);
-        let row = |n: usize| {
-            let units = fitted.units(n);
-            let code = move |(k, &w): (usize, &f32)| {
+        let stretch = |_: usize| 1.0;
+        Self::rounded(weight, grid, how, &stretch, &|row, units| {
+            let code = |(k, &w): (usize, &f32)| {
                 let unit = units[k / block];
                 if unit == 0.0 { 0 } else { grid.encode(f64::from(w) / unit) }
             };
-            weight.row(n).iter().enumerate().map(code)
-        };
-        let codes = (0..weight.rows).into_par_iter().flat_map_iter(row).collect();
-        fitted.codes = Tensor::new(weight.rows, weight.cols, codes);
-        fitted
+            row.iter().enumerate().map(code).collect()
+        })
     }
 
-    /// Steps and scales alone; codes are empty.
-    pub fn scaled(weight: &Tensor<f32>, grid: Grid, how: Scales) -> Self {
-        let rows = |f: &(dyn Fn(usize) -> f64 + Sync)| (0..weight.rows).into_par_iter().map(f).collect::<Vec<_>>();
-        let steps = rows(&|n| channel_step(grid, weight.row(n), how));
+    /// Rounds weights so that outputs change least; of the stretches of its scales each channel takes the best.
+    pub fn by_outputs(weight: &Tensor<f32>, how: Scales, rounder: &Rounder, grid: Grid, stretches: &[f64]) -> Self {
+        let best = |n: usize| {
+            let row = weight.row(n);
+            let mut best = (f64::INFINITY, 1.0);
+            for &stretch in stretches.iter().filter(|_| stretches.len() > 1) {
+                let step = channel_step(grid, row, how, stretch);
+                let scales = row_scales(grid, row, step, how, stretch);
+                let (_, error) = rounder.row(row, &block_units(grid, step, &scales));
+                if error < best.0 {
+                    best = (error, stretch);
+                }
+            }
+            best.1
+        };
+        let chosen: Vec<f64> = (0..weight.rows).into_par_iter().map(best).collect();
+        Self::rounded(weight, grid, how, &|n| chosen[n], &|row, units| rounder.row(row, units).0)
+    }
+
+    fn rounded(
+        weight: &Tensor<f32>,
+        grid: Grid,
+        how: Scales,
+        stretch: &(dyn Fn(usize) -> f64 + Sync),
+        round: &(dyn Fn(&[f32], &[f64]) -> Vec<i8> + Sync),
+    ) -> Self {
+        let all = || (0..weight.rows).into_par_iter();
+        let steps: Vec<f64> = all().map(|n| channel_step(grid, weight.row(n), how, stretch(n))).collect();
         let weight_step = dyadic(steps.iter().copied().fold(0.0, f64::max));
         let align_of = |&step: &f64| round_half_up(step / value(weight_step) * ALIGN_ONE).min(ALIGN_ONE) as u16;
         let align: Vec<u16> = steps.iter().map(align_of).collect();
-        let row = |n: usize| row_scales(grid, weight.row(n), channel_value(weight_step, align[n]), how);
-        let scales = (0..weight.rows).into_par_iter().flat_map_iter(row).collect();
-        let scales = Tensor::new(weight.rows, grid.scaling.blocks(weight.cols), scales);
-        Self { grid, weight_step, align, scales, codes: Tensor::new(0, weight.cols, Vec::new()) }
+        let row = |n: usize| {
+            let step = channel_value(weight_step, align[n]);
+            let scales = row_scales(grid, weight.row(n), step, how, stretch(n));
+            let codes = round(weight.row(n), &block_units(grid, step, &scales));
+            (scales, codes)
+        };
+        let rows: Vec<(Vec<u8>, Vec<i8>)> = all().map(row).collect();
+        let (scales, codes): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        let scales = Tensor::new(weight.rows, grid.scaling.blocks(weight.cols), scales.concat());
+        Self { grid, weight_step, align, scales, codes: Tensor::new(weight.rows, weight.cols, codes.concat()) }
     }
 
     /// The real value of one integer of a code in each block of channel `n`.
     pub fn units(&self, n: usize) -> Vec<f64> {
-        let step = channel_value(self.weight_step, self.align[n]);
-        match self.grid.scaling {
-            Scaling::Channel => vec![step],
-            _ => self.scales.row(n).iter().map(|&s| self.grid.unit(s) * step).collect(),
-        }
+        block_units(self.grid, channel_value(self.weight_step, self.align[n]), self.scales.row(n))
     }
 
     /// The weights that the codes stand for `[n, k]`.
@@ -122,51 +139,17 @@ impl Fitted {
     }
 }
 
+/// The real values of one integer in the blocks of a channel of that step; one where the channel is one block.
+fn block_units(grid: Grid, step: f64, scales: &[u8]) -> Vec<f64> {
+    match grid.scaling {
+        Scaling::Channel => vec![step],
+        _ => scales.iter().map(|&s| grid.unit(s) * step).collect(),
+    }
+}
+
 /// The step of a channel as the hardware sees it.
 fn channel_value(weight_step: Dyadic, align: u16) -> f64 {
     value(weight_step) * f64::from(align) / ALIGN_ONE
-}
-
-/// The step that a channel should have: its largest block then has the largest scale there is.
-fn channel_step(grid: Grid, row: &[f32], how: Scales) -> f64 {
-    let unit = |block: &[f32]| block_unit(grid, block, how);
-    row.chunks(grid.block(row.len())).map(unit).fold(0.0, f64::max) / grid.largest_unit()
-}
-
-/// The scales of the blocks of a channel of that step; none where the channel is one block.
-fn row_scales(grid: Grid, row: &[f32], step: f64, how: Scales) -> Vec<u8> {
-    if grid.scaling == Scaling::Channel {
-        return Vec::new();
-    }
-    let scale = |block: &[f32]| {
-        let unit = block_unit(grid, block, how);
-        if unit == 0.0 || step == 0.0 { 0 } else { grid.scale_for(unit / step) }
-    };
-    row.chunks(grid.block(row.len())).map(scale).collect()
-}
-
-/// The unit of a block by itself, not rounded; MX: a power of two, up to rounding.
-fn block_unit(grid: Grid, block: &[f32], how: Scales) -> f64 {
-    let Scales::Widest(rule) = how;
-    let widest = f64::from(block.iter().fold(0.0f32, |top, w| top.max(w.abs())));
-    if widest == 0.0 {
-        return 0.0;
-    }
-    match grid.scaling {
-        Scaling::Mx32 => libm::ldexp(1.0, mx_exponent(widest, rule) - grid.format.weight().int_frac_bits() as i32),
-        _ => widest / grid.top(),
-    }
-}
-
-/// The exponent of the scale of an MX block with that largest magnitude, above 0.
-pub fn mx_exponent(widest: f64, rule: ScaleRule) -> i32 {
-    let floor = floor_log2(widest) - 2;
-    let limit = match rule {
-        ScaleRule::Floor => return floor,
-        ScaleRule::NoClip => 6.0,
-        ScaleRule::RoundUpToGrid => 7.0,
-    };
-    if widest > libm::ldexp(limit, floor) { floor + 1 } else { floor }
 }
 
 /// Whether a format's inputs can have a zero point.

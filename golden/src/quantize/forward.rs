@@ -99,15 +99,13 @@ impl<'m> Llama<'m> {
                 ffn_norm: get(&format!("model.layers.{i}.post_attention_layernorm.weight")),
             })
             .collect();
-        let half = config.head_dim / 2;
-        let exponent = |i: usize| -2.0 * i as f64 / config.head_dim as f64;
         Self {
             config,
             embedding: get("model.embed_tokens.weight"),
             blocks,
             norm: get("model.norm.weight"),
             head: linear("lm_head".into()),
-            frequencies: (0..half).map(|i| libm::pow(config.rope_theta, exponent(i))).collect(),
+            frequencies: frequencies(config),
         }
     }
 
@@ -155,7 +153,7 @@ impl<'m> Llama<'m> {
             observer.values(i, &values);
             cache.keys[i].extend_from_slice(&keys.data);
             cache.values[i].extend_from_slice(&values.data);
-            let mixed = self.attend(&queries, &cache.keys[i], &cache.values[i], cache.tokens);
+            let mixed = attend(self.config, &queries, &cache.keys[i], &cache.values[i], cache.tokens);
             add(&mut x, &o.apply(&mixed, observer)?);
             observer.residual(&x);
             let h = rms_norm(&x, block.ffn_norm, eps);
@@ -169,44 +167,8 @@ impl<'m> Llama<'m> {
         self.head.apply(&rms_norm(&x, self.norm, eps), observer)
     }
 
-    /// Cosine and sine `[token, head_dim / 2]` of the rotation of tokens from position `first` on.
     fn rotation(&self, first: usize, tokens: usize) -> Vec<Vec<(f32, f32)>> {
-        let row = |t: usize| {
-            let angle = |f: &f64| (first + t) as f64 * f;
-            self.frequencies.iter().map(|f| (libm::cos(angle(f)) as f32, libm::sin(angle(f)) as f32)).collect()
-        };
-        (0..tokens).into_par_iter().map(row).collect()
-    }
-
-    /// Causal attention of new tokens over all tokens of the cache, `before` of which came earlier.
-    fn attend(&self, queries: &Tensor<f32>, keys: &[f32], values: &[f32], before: usize) -> Tensor<f32> {
-        let (d, width) = (self.config.head_dim, self.config.kv_size());
-        let group = self.config.num_attention_heads / self.config.num_key_value_heads;
-        let scale = 1.0 / (d as f32).sqrt();
-        let mut out = Tensor::filled(queries.rows, queries.cols, 0.0);
-        out.data.par_chunks_mut(queries.cols).enumerate().for_each(|(t, out)| {
-            let seen = before + t + 1;
-            let mut scores = vec![0.0f32; seen];
-            for (head, (q, out)) in queries.row(t).chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
-                let at = head / group * d;
-                for (u, score) in scores.iter_mut().enumerate() {
-                    *score = dot(q, &keys[u * width + at..][..d]) * scale;
-                }
-                let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                let mut sum = 0.0;
-                for score in &mut scores {
-                    *score = libm::expf(*score - top);
-                    sum += *score;
-                }
-                for (u, score) in scores.iter().enumerate() {
-                    let p = score / sum;
-                    for (o, &value) in out.iter_mut().zip(&values[u * width + at..][..d]) {
-                        *o += p * value;
-                    }
-                }
-            }
-        });
-        out
+        rotation(&self.frequencies, first, tokens)
     }
 }
 
@@ -217,6 +179,58 @@ impl Linear<'_> {
         observer.output(&self.name, &y)?;
         ControlFlow::Continue(y)
     }
+}
+
+/// Angles a position of the rotation `[head_dim / 2]`.
+pub(super) fn frequencies(config: &ModelConfig) -> Vec<f64> {
+    let exponent = |i: usize| -2.0 * i as f64 / config.head_dim as f64;
+    (0..config.head_dim / 2).map(|i| libm::pow(config.rope_theta, exponent(i))).collect()
+}
+
+/// Cosine and sine `[token, head_dim / 2]` of the rotation of tokens from position `first` on.
+pub(super) fn rotation(frequencies: &[f64], first: usize, tokens: usize) -> Vec<Vec<(f32, f32)>> {
+    let row = |t: usize| {
+        let angle = |f: &f64| (first + t) as f64 * f;
+        frequencies.iter().map(|f| (libm::cos(angle(f)) as f32, libm::sin(angle(f)) as f32)).collect()
+    };
+    (0..tokens).into_par_iter().map(row).collect()
+}
+
+/// Causal attention of new tokens over all tokens of the cache, `before` of which came earlier.
+pub(super) fn attend(
+    config: &ModelConfig,
+    queries: &Tensor<f32>,
+    keys: &[f32],
+    values: &[f32],
+    before: usize,
+) -> Tensor<f32> {
+    let (d, width) = (config.head_dim, config.kv_size());
+    let group = config.num_attention_heads / config.num_key_value_heads;
+    let scale = 1.0 / (d as f32).sqrt();
+    let mut out = Tensor::filled(queries.rows, queries.cols, 0.0);
+    out.data.par_chunks_mut(queries.cols).enumerate().for_each(|(t, out)| {
+        let seen = before + t + 1;
+        let mut scores = vec![0.0f32; seen];
+        for (head, (q, out)) in queries.row(t).chunks_exact(d).zip(out.chunks_exact_mut(d)).enumerate() {
+            let at = head / group * d;
+            for (u, score) in scores.iter_mut().enumerate() {
+                *score = dot(q, &keys[u * width + at..][..d]) * scale;
+            }
+            let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let mut sum = 0.0;
+            for score in &mut scores {
+                *score = libm::expf(*score - top);
+                sum += *score;
+            }
+            for (u, score) in scores.iter().enumerate() {
+                let p = score / sum;
+                for (o, &value) in out.iter_mut().zip(&values[u * width + at..][..d]) {
+                    *o += p * value;
+                }
+            }
+        }
+    });
+    out
 }
 
 /// A tensor that loading has checked to be there.
@@ -239,7 +253,7 @@ pub(super) fn weight<'m>(model: &'m Model, name: &str) -> &'m [f32] {
     float(model, &format!("{name}.weight"))
 }
 
-fn rms_norm(x: &Tensor<f32>, gain: &[f32], eps: f64) -> Tensor<f32> {
+pub(super) fn rms_norm(x: &Tensor<f32>, gain: &[f32], eps: f64) -> Tensor<f32> {
     let mut y = x.clone();
     for row in y.data.chunks_exact_mut(x.cols) {
         let mut sum = 0.0f64;
@@ -255,7 +269,7 @@ fn rms_norm(x: &Tensor<f32>, gain: &[f32], eps: f64) -> Tensor<f32> {
 }
 
 /// Rotates each head: value `i` of its first half with value `i` of its second.
-fn rotate(x: &mut Tensor<f32>, rotation: &[Vec<(f32, f32)>]) {
+pub(super) fn rotate(x: &mut Tensor<f32>, rotation: &[Vec<(f32, f32)>]) {
     for (row, angles) in x.data.chunks_exact_mut(x.cols).zip(rotation) {
         for head in row.chunks_exact_mut(2 * angles.len()) {
             let (low, high) = head.split_at_mut(angles.len());
@@ -266,13 +280,13 @@ fn rotate(x: &mut Tensor<f32>, rotation: &[Vec<(f32, f32)>]) {
     }
 }
 
-fn add(x: &mut Tensor<f32>, y: &Tensor<f32>) {
+pub(super) fn add(x: &mut Tensor<f32>, y: &Tensor<f32>) {
     for (a, b) in x.data.iter_mut().zip(&y.data) {
         *a += b;
     }
 }
 
-fn silu(x: f32) -> f32 {
+pub(super) fn silu(x: f32) -> f32 {
     x / (1.0 + libm::expf(-x))
 }
 

@@ -1,22 +1,13 @@
 //! The values that a row of weights can take: codes, and scales of blocks over the step of the channel.
 
-use spec::{Format, Operand, Scaling};
+use spec::{Format, Scaling};
 
 use super::code::{encode, integer, round_half_up, top};
-
-/// Largest scale code of an NVFP4 block: the E4M3 number 448.
-pub const E4M3_TOP: u8 = 0x7e;
-
-/// Integer of the E4M3 number 448, in units of the smallest, 2^-9.
-const E4M3_LARGEST: f64 = 229_376.0;
-
-/// Binary places by which sums of MX blocks are shifted up: those further below the largest scale contribute nothing.
-pub const fn mx_places(format: Format) -> u32 {
-    match format.act() {
-        Operand::Int8 => 22,
-        Operand::Int4 | Operand::E2m1 | Operand::Pot4 => 24,
-    }
-}
+use crate::num::{
+    self,
+    e4m3::{MAX_CODE, MAX_INT},
+};
+use crate::op::foot::mx_places;
 
 /// Codes and block scales of the weights of a layer.
 ///
@@ -59,7 +50,7 @@ impl Grid {
             Scaling::Channel => 1.0,
             Scaling::Group32 | Scaling::Group16 => 255.0,
             Scaling::Mx32 => libm::ldexp(1.0, mx_places(self.format) as i32),
-            Scaling::Nv16 => E4M3_LARGEST,
+            Scaling::Nv16 => f64::from(MAX_INT),
         }
     }
 
@@ -74,8 +65,8 @@ impl Grid {
                 (places - floor_log2(unit)).clamp(0, places) as u8
             }
             Scaling::Nv16 => {
-                let below = (1..E4M3_TOP).rev().find(|&code| e4m3(code) <= unit).unwrap_or(1);
-                let above = (below + 1).min(E4M3_TOP);
+                let below = e4m3_below(unit);
+                let above = (below + 1).min(MAX_CODE);
                 // Of two that are equally near, the even code.
                 let (low, high) = (unit - e4m3(below), e4m3(above) - unit);
                 if high < low || (high == low && above % 2 == 0) { above } else { below }
@@ -99,13 +90,50 @@ impl Grid {
     }
 }
 
-/// The integer of a positive E4M3 code, in units of 2^-9.
-fn e4m3(code: u8) -> f64 {
-    let (exponent, mantissa) = (i32::from(code >> 3), f64::from(code & 7));
-    if exponent == 0 { mantissa } else { libm::ldexp(8.0 + mantissa, exponent - 1) }
+/// The integer of a positive E4M3 code, in units of 2^-9; 0 for what is no such code.
+pub fn e4m3(code: u8) -> f64 {
+    f64::from(num::e4m3::decode(code).unwrap_or(0))
+}
+
+/// The largest E4M3 code that is not above a number in units of 2^-9; at least 1, the smallest.
+fn e4m3_below(unit: f64) -> u8 {
+    // From 8 on, each octave holds eight numbers.
+    let exponent = (floor_log2(unit) - 3).clamp(0, 14);
+    let mantissa = libm::floor(libm::ldexp(unit, -exponent));
+    (8.0 * f64::from(exponent) + mantissa).clamp(1.0, f64::from(MAX_CODE)) as u8
 }
 
 /// The exponent of the largest power of two that is not above a positive number; -1074 for zero.
 pub fn floor_log2(x: f64) -> i32 {
     if x > 0.0 { libm::frexp(x).1 - 1 } else { -1074 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_e4m3_scale_is_found_for_every_unit() {
+        let grid = Grid { format: Format::Nvfp4, scaling: Scaling::Nv16 };
+        for i in 0..40_000 {
+            let unit = libm::exp(f64::from(i) * 13.0 / 40_000.0) * 0.5;
+            let miss = |code: u8| (e4m3(code) - unit).abs();
+            let best = (1..=MAX_CODE).map(miss).fold(f64::INFINITY, f64::min);
+            assert_eq!(miss(grid.scale_for(unit)), best, "{unit}");
+        }
+        for code in 1..=MAX_CODE {
+            assert_eq!(grid.scale_for(e4m3(code)), code);
+        }
+        assert_eq!(e4m3(MAX_CODE), f64::from(MAX_INT));
+    }
+
+    #[test]
+    fn scales_of_mx_blocks_are_places_below_the_largest() {
+        let grid = Grid { format: Format::Mxfp4, scaling: Scaling::Mx32 };
+        for below in 0..=24 {
+            let unit = grid.unit(below);
+            assert_eq!((grid.scale_for(unit), grid.scale_for(unit * 1.99)), (below, below));
+        }
+        assert_eq!((grid.unit(0), grid.unit(24), grid.unit(25)), (grid.largest_unit(), 1.0, 0.0));
+    }
 }

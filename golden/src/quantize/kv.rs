@@ -48,6 +48,14 @@ pub fn ranges(model: &Model, windows: &Windows) -> Result<Vec<Ranges>, Error> {
     Ok(seen.0)
 }
 
+impl Ranges {
+    /// Widens the ranges by rows of keys and values.
+    pub fn widen(&mut self, keys: &Tensor<f32>, values: &Tensor<f32>) {
+        widen(&mut self.keys, keys);
+        widen(&mut self.values, values);
+    }
+}
+
 fn widen(range: &mut Vec<f32>, rows: &Tensor<f32>) {
     range.resize(rows.cols, 0.0);
     for row in rows.data.chunks_exact(rows.cols) {

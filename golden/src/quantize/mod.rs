@@ -4,10 +4,13 @@
 //! beyond `+ - * / sqrt` come from `libm`, every sum has a fixed order, threads only share out independent results.
 #![allow(clippy::float_arithmetic, reason = "checkpoints are floating point; what leaves this module is integer")]
 
+pub mod act;
 pub mod code;
 pub mod eval;
 pub mod fit;
 pub mod forward;
+pub mod gptq;
+pub mod gram;
 pub mod grid;
 pub mod kv;
 pub mod layer;
@@ -17,7 +20,12 @@ pub mod measure;
 pub mod net;
 pub mod operators;
 pub mod ptq;
+pub mod rotate;
+pub mod scales;
 pub mod selftext;
+pub mod sequence;
+pub mod sim;
+pub mod smooth;
 pub mod tables;
 
 pub use eval::{Windows, perplexity};

@@ -5,9 +5,10 @@ use spec::qmodel::ActMode;
 use spec::{ExpKind, Format, ScaleRule, Scaling};
 
 use super::eval::Windows;
-use super::fit::{Fitted, Scales, can_be_asymmetric};
+use super::fit::{Fitted, can_be_asymmetric};
 use super::grid::Grid;
 use super::net::{Net, NetLinear};
+use super::scales::Scales;
 use super::{kv, tables};
 use crate::error::Error;
 use crate::load::model::Model;

@@ -5,6 +5,7 @@ use spec::model::{NORM_BITS, QEmbedding, QNorm, QRope, ROPE_BITS};
 use spec::{Dyadic, Tensor};
 
 use super::code::{dyadic, round_half_up};
+use super::forward::frequencies;
 use super::grid::floor_log2;
 use crate::error::Error;
 use crate::load::config::ModelConfig;
@@ -45,8 +46,7 @@ pub fn rope(config: &ModelConfig) -> Result<QRope, Error> {
         let cure = "lower max_position_embeddings in config.json: tables hold every position";
         return Err(Error::input("max_position_embeddings", positions, allowed, cure));
     }
-    let exponent = |i: usize| -2.0 * i as f64 / config.head_dim as f64;
-    let frequencies: Vec<f64> = (0..half).map(|i| libm::pow(config.rope_theta, exponent(i))).collect();
+    let frequencies = frequencies(config);
     let code = |x: f64| round_half_up(libm::ldexp(x, ROPE_BITS as i32)) as i16;
     let table = |of: fn(f64) -> f64| {
         let row = |t: usize| frequencies.iter().map(move |f| code(of(t as f64 * f)));

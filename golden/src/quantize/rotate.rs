@@ -1,0 +1,74 @@
+//! Hadamard rotations: outliers of single channels spread over all, the function stays.
+//!
+//! Where two linear maps meet with nothing between them a rotation is folded into both: the residual stream (embedding
+//! and outputs on one side, inputs behind norms without gain on the other) and each head's values. Where a gate or the
+//! softmax stands between, the input is rotated at run time and only the weights are rotated here.
+//!
+//! **Source**: QuaRot, arXiv 2404.00456.
+
+use rayon::prelude::*;
+use spec::Tensor;
+
+use super::net::{Net, NetLinear, place};
+use super::sim::{butterflies, hadamard};
+
+/// The longest transform over a row of `k`: the largest power of two that divides it, at most `most`.
+pub fn length(k: usize, most: usize) -> usize {
+    (1 << k.trailing_zeros().min(30)).min(most)
+}
+
+/// Rotates the residual stream.
+///
+/// # Panics
+/// If a norm has a gain: a rotation does not pass through it.
+pub fn residual(net: &mut Net, most: usize) {
+    let length = length(net.config.hidden_size, most);
+    assert!(net.gain.is_empty(), "the stream is rotated before norms get gains");
+    hadamard(&mut net.embedding, length);
+    for block in &mut net.blocks {
+        assert!(block.attn_gain.is_empty() && block.ffn_gain.is_empty(), "as above");
+        for p in [place::Q, place::K, place::V, place::GATE, place::UP] {
+            hadamard(&mut block.linears[p].weight, length);
+        }
+        for p in [place::O, place::DOWN] {
+            outputs(&mut block.linears[p].weight, length);
+        }
+    }
+    hadamard(&mut net.head.weight, length);
+}
+
+/// Rotates the values of each head, and back in the weights of the output's layer.
+pub fn values(net: &mut Net) {
+    let length = length(net.config.head_dim, usize::MAX);
+    for block in &mut net.blocks {
+        outputs(&mut block.linears[place::V].weight, length);
+        hadamard(&mut block.linears[place::O].weight, length);
+    }
+}
+
+/// Has the input of a layer rotated at run time.
+///
+/// # Panics
+/// If it is rotated already.
+pub fn input(linear: &mut NetLinear, length: usize) {
+    assert!(linear.rotation == 1, "{} is rotated already", linear.name);
+    hadamard(&mut linear.weight, length);
+    linear.rotation = length as u32;
+}
+
+/// Rotates the outputs of a layer, in blocks of `length` channels.
+fn outputs(weight: &mut Tensor<f32>, length: usize) {
+    let k = weight.cols;
+    weight.data.par_chunks_exact_mut(length * k).for_each(|rows| {
+        let mut column = vec![0.0; length];
+        for c in 0..k {
+            for (i, x) in column.iter_mut().enumerate() {
+                *x = rows[i * k + c];
+            }
+            butterflies(&mut column);
+            for (i, &x) in column.iter().enumerate() {
+                rows[i * k + c] = x;
+            }
+        }
+    });
+}
