@@ -4,21 +4,38 @@
 
 use rayon::prelude::*;
 use spec::qmodel::ActMode;
-use spec::{Format, ScaleRule, Scaling, Tensor};
+use spec::{Format, Operand, ScaleRule, Scaling, Tensor};
 
 use super::code::{encode, integer, round_half_up, top};
 use super::grid::{Grid, e4m3};
 use super::scales::mx_exponent;
 
-/// How the input of a linear layer is coded.
+/// How a linear layer is coded: its weights and its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coding {
+    /// Codes and scales of the weights.
+    pub grid: Grid,
+    /// Its input symmetric, or with a zero point.
+    pub mode: ActMode,
+    /// How MX blocks of its input choose their scale.
+    pub rule: ScaleRule,
+}
+
+impl Coding {
+    /// What happens to its input.
+    pub fn act(&self) -> Act {
+        let blocks = if self.grid.format.acts_have_blocks() { self.grid.scaling } else { Scaling::Channel };
+        Act { operand: self.grid.format.act(), blocks, mode: self.mode, rule: self.rule }
+    }
+}
+
+/// How the input of a linear layer is coded; layers with equal ones share an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Act {
-    /// Format and scaling of the layer.
-    pub grid: Grid,
-    /// Symmetric, or with a zero point.
-    pub mode: ActMode,
-    /// How MX blocks choose their scale.
-    pub rule: ScaleRule,
+    operand: Operand,
+    blocks: Scaling,
+    mode: ActMode,
+    rule: ScaleRule,
 }
 
 impl Act {
@@ -32,36 +49,40 @@ impl Act {
         if widest == 0.0 {
             return;
         }
-        let operand = self.grid.format.act();
-        let top = f64::from(top(operand));
-        match (self.grid.scaling, self.grid.format) {
-            (Scaling::Group32 | Scaling::Group16, Format::W4a4) => {
-                for block in row.chunks_mut(self.grid.block(0)) {
+        let top = f64::from(top(self.operand));
+        match self.blocks {
+            Scaling::Group32 | Scaling::Group16 => {
+                for block in row.chunks_mut(self.block()) {
                     let scale = round_half_up(255.0 * amax(block) / widest).max(1.0);
                     self.codes(block, scale * widest / (255.0 * top));
                 }
             }
-            (Scaling::Mx32, Format::Mxfp4) => {
-                for block in row.chunks_mut(32) {
+            Scaling::Mx32 => {
+                for block in row.chunks_mut(self.block()) {
                     let widest = amax(block);
                     if widest > 0.0 {
                         self.codes(block, libm::ldexp(1.0, mx_exponent(widest, self.rule) - 1));
                     }
                 }
             }
-            (Scaling::Nv16, _) => {
-                for block in row.chunks_mut(16) {
-                    let scale = e4m3(self.grid.scale_for(self.grid.largest_unit() * amax(block) / widest));
-                    self.codes(block, scale * widest / (self.grid.largest_unit() * top));
+            Scaling::Nv16 => {
+                let grid = Grid { format: Format::Nvfp4, scaling: Scaling::Nv16 };
+                for block in row.chunks_mut(self.block()) {
+                    let scale = e4m3(grid.scale_for(grid.largest_unit() * amax(block) / widest));
+                    self.codes(block, scale * widest / (grid.largest_unit() * top));
                 }
             }
-            _ if self.mode == ActMode::Asymmetric => asymmetric(row),
-            _ => self.codes(row, widest / top),
+            Scaling::Channel if self.mode == ActMode::Asymmetric => asymmetric(row),
+            Scaling::Channel => self.codes(row, widest / top),
         }
     }
 
+    fn block(&self) -> usize {
+        self.blocks.block().unwrap_or(usize::MAX)
+    }
+
     fn codes(&self, block: &mut [f32], step: f64) {
-        let operand = self.grid.format.act();
+        let operand = self.operand;
         for x in block {
             *x = (f64::from(integer(operand, encode(operand, f64::from(*x) / step))) * step) as f32;
         }

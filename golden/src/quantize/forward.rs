@@ -22,10 +22,6 @@ pub trait Observe {
     fn output(&mut self, _layer: &str, _y: &Tensor<f32>) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
-    /// The rotated keys `[tokens, kv_size]` of a block.
-    fn keys(&mut self, _block: usize, _keys: &Tensor<f32>) {}
-    /// The values `[tokens, kv_size]` of a block.
-    fn values(&mut self, _block: usize, _values: &Tensor<f32>) {}
     /// The residual stream `[tokens, hidden]`: the embedding, then after each addition.
     fn residual(&mut self, _x: &Tensor<f32>) {}
 }
@@ -149,8 +145,6 @@ impl<'m> Llama<'m> {
             let values = v.apply(&h, observer)?;
             rotate(&mut queries, &rotation);
             rotate(&mut keys, &rotation);
-            observer.keys(i, &keys);
-            observer.values(i, &values);
             cache.keys[i].extend_from_slice(&keys.data);
             cache.values[i].extend_from_slice(&values.data);
             let mixed = attend(self.config, &queries, &cache.keys[i], &cache.values[i], cache.tokens);

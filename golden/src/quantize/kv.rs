@@ -6,12 +6,9 @@
 use spec::Tensor;
 use spec::model::QCache;
 
+use super::code;
 use super::code::{dyadic, round_half_up};
-use super::forward::{Cache, Llama, Observe};
-use super::{Windows, code};
-use crate::error::Error;
 use crate::load::config::ModelConfig;
-use crate::load::model::Model;
 
 /// Steps of one head's key channels differ by less than this: a channel that calibration saw silent is not lost.
 const MOST_SPREAD: f64 = 256.0;
@@ -23,29 +20,6 @@ pub struct Ranges {
     pub keys: Vec<f32>,
     /// Of values `[kv_size]`.
     pub values: Vec<f32>,
-}
-
-/// Ranges of every block over all windows, by the FP32 model.
-///
-/// # Errors
-/// [`Error::Input`] if the model cannot take the windows.
-pub fn ranges(model: &Model, windows: &Windows) -> Result<Vec<Ranges>, Error> {
-    struct Seen(Vec<Ranges>);
-    impl Observe for Seen {
-        fn keys(&mut self, block: usize, keys: &Tensor<f32>) {
-            widen(&mut self.0[block].keys, keys);
-        }
-        fn values(&mut self, block: usize, values: &Tensor<f32>) {
-            widen(&mut self.0[block].values, values);
-        }
-    }
-    windows.check(&model.config)?;
-    let llama = Llama::new(model)?;
-    let mut seen = Seen(vec![Ranges::default(); model.config.num_hidden_layers]);
-    for ids in windows.inputs() {
-        let _ = llama.observe(ids, &mut Cache::default(), &mut seen)?;
-    }
-    Ok(seen.0)
 }
 
 impl Ranges {

@@ -4,14 +4,23 @@ use spec::model::{PROB_TOP_15, QBlock, QModel, QOptions};
 use spec::qmodel::ActMode;
 use spec::{ExpKind, Format, ScaleRule, Scaling};
 
+use super::act::Coding;
 use super::eval::Windows;
-use super::fit::{Fitted, can_be_asymmetric};
+use super::fit::can_be_asymmetric;
 use super::grid::Grid;
-use super::net::{Net, NetLinear};
-use super::scales::Scales;
-use super::{kv, tables};
+use super::net::Net;
+use super::recipe::{Recipe, Technique};
+use super::sequence::{KvCoding, Rounding, Sequence};
+use super::smooth::{Smoothing, smooth};
+use super::{rotate, tables};
 use crate::error::Error;
 use crate::load::model::Model;
+
+/// Added to the diagonal of an input's moments, over its mean: what is rarely seen in calibration is not trusted.
+const DAMPING: f64 = 0.01;
+
+/// The longest Hadamard transform.
+const MOST_ROTATED: usize = 4096;
 
 /// How to quantize a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +31,11 @@ pub struct PtqOptions {
     pub scaling: Scaling,
     /// Format of the head, with the first of its scalings.
     pub head: Format,
+    /// Codes and scales of every linear layer, in the order in which they run, the head last, where they differ; else
+    /// empty.
+    pub layers: Vec<Grid>,
+    /// Techniques.
+    pub recipe: Recipe,
     /// How the inputs of linear layers with INT8 activations are coded.
     pub acts: ActMode,
     /// The exponential of softmax and sigmoid.
@@ -39,12 +53,15 @@ pub struct PtqOptions {
 }
 
 impl PtqOptions {
-    /// The usual options of a format: its first scaling, head in INT8, all else as the hardware has it by default.
+    /// The usual options of a format: its first scaling, the best known recipe, head in INT8, all else as the hardware has
+    /// it by default.
     pub fn new(format: Format) -> Self {
         Self {
             format,
             scaling: format.scalings()[0],
             head: Format::W8a8,
+            layers: Vec::new(),
+            recipe: Recipe::best(format),
             acts: ActMode::Symmetric,
             exp: ExpKind::Poly,
             prob_top: PROB_TOP_15,
@@ -55,7 +72,45 @@ impl PtqOptions {
         }
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// What was asked for, for people.
+    pub fn name(&self) -> String {
+        if self.layers.is_empty() { self.format.name().into() } else { "mixed".into() }
+    }
+
+    /// How every linear layer is coded, in the order in which they run.
+    pub(super) fn codings(&self, model: &Model) -> Vec<Coding> {
+        let head = Grid { format: self.head, scaling: self.head.scalings()[0] };
+        let count = 7 * model.config.num_hidden_layers;
+        let grids = match &self.layers[..] {
+            [] => [vec![Grid { format: self.format, scaling: self.scaling }; count], vec![head]].concat(),
+            own => own.to_vec(),
+        };
+        grids.into_iter().map(|grid| Coding { grid, mode: self.acts, rule: self.scale_rule }).collect()
+    }
+
+    pub(super) fn sequence<'a>(&self, net: &'a Net, codings: &'a [Coding]) -> Sequence<'a> {
+        let rounding = Rounding {
+            search: self.recipe.has(Technique::Clip),
+            gptq: self.recipe.has(Technique::Gptq),
+            correct: self.recipe.has(Technique::Correct),
+            damping: DAMPING,
+            rule: self.scale_rule,
+        };
+        let kv = KvCoding { bits: self.kv_bits, prob_top: self.prob_top, margin: self.kv_margin };
+        Sequence { net, codings, rounding, kv }
+    }
+
+    /// A rotation over more than a block of MXFP4 spreads outliers into blocks that had none.
+    fn longest_rotation(&self) -> usize {
+        if self.scaling == Scaling::Mx32 { 32 } else { MOST_ROTATED }
+    }
+
+    fn check(&self, model: &Model) -> Result<(), Error> {
+        let count = model.config.linears().len();
+        if !(self.layers.is_empty() || self.layers.len() == count) {
+            let cure = "give every linear layer its format, the head last";
+            return Err(Error::input("formats of layers", self.layers.len(), count.to_string(), cure));
+        }
         if !self.format.scalings().contains(&self.scaling) {
             let allowed: Vec<_> = self.format.scalings().iter().map(|s| s.name()).collect();
             let field = format!("scaling of {}", self.format.name());
@@ -67,9 +122,11 @@ impl PtqOptions {
         if !(8..=15).contains(&self.sigmoid_bits) {
             return Err(Error::input("sigmoid_bits", self.sigmoid_bits, "8..=15", "give one of them"));
         }
-        let grid = Grid { format: self.format, scaling: self.scaling };
-        if self.acts == ActMode::Asymmetric && !can_be_asymmetric(grid) {
-            let allowed = format!("symmetric in format {}", self.format.name());
+        let refuses = |coding: &Coding| !can_be_asymmetric(coding.grid);
+        if self.acts == ActMode::Asymmetric
+            && let Some(coding) = self.codings(model).iter().find(|c| refuses(c))
+        {
+            let allowed = format!("symmetric in format {}", coding.grid.format.name());
             let cure = "use a format with INT8 activations and no MX blocks";
             return Err(Error::input("activations", self.acts.name(), allowed, cure));
         }
@@ -77,35 +134,58 @@ impl PtqOptions {
     }
 }
 
-/// Quantizes a checkpoint; ranges of keys and values are those of the calibration windows.
+/// [`quantize_showing`] without anybody who looks.
 ///
-/// The same model, options and windows give the same bytes on any machine, with any number of threads.
+/// # Errors
+/// As [`quantize_showing`].
+pub fn quantize_model(model: &Model, options: &PtqOptions, calibration: &Windows) -> Result<QModel, Error> {
+    quantize_showing(model, options, calibration, &mut |_, _| {})
+}
+
+/// Quantizes a checkpoint by a recipe; everything it learns of activations it learns on the calibration windows.
+///
+/// `done` is told how many of how many linear layers are. The same model, options and windows give the same bytes on any
+/// machine, with any number of threads.
 ///
 /// # Errors
 /// [`Error::Input`] if the model is quantized already, cannot take the windows, or options contradict each other.
-pub fn quantize_model(model: &Model, options: &PtqOptions, calibration: &Windows) -> Result<QModel, Error> {
-    options.check()?;
-    let net = Net::new(model)?;
-    let ranges = kv::ranges(model, calibration)?;
-    let rope = tables::rope(&net.config)?;
-    let layer = |linear: &NetLinear, grid: Grid| {
-        let fitted = Fitted::nearest(&linear.weight, grid, Scales::Widest(options.scale_rule));
-        fitted.layer(linear, options.acts)
-    };
-    let norm = || tables::norm(&[], 1.0, &net.config);
-    let blocks = net.blocks.iter().zip(&ranges).map(|(block, ranges)| {
-        let grid = Grid { format: options.format, scaling: options.scaling };
-        let [q, k, v, o, gate, up, down] = block.linears.each_ref().map(|linear| layer(linear, grid));
-        let cache = kv::cache(ranges, &net.config, options.kv_bits, options.prob_top, options.kv_margin);
-        QBlock { attn_norm: norm(), q, k, v, cache, o, ffn_norm: norm(), gate, up, down }
+pub fn quantize_showing(
+    model: &Model,
+    options: &PtqOptions,
+    calibration: &Windows,
+    done: &mut dyn FnMut(usize, usize),
+) -> Result<QModel, Error> {
+    options.check(model)?;
+    calibration.check(&model.config)?;
+    let rope = tables::rope(&model.config)?;
+    let codings = options.codings(model);
+    let net = prepared(model, options, &codings, calibration)?;
+    let count = codings.len();
+    let (fits, head) = options.sequence(&net, &codings).run(calibration, &mut |layers| done(layers, count));
+    done(count, count);
+    let mode = options.acts;
+    let blocks = net.blocks.iter().zip(fits).map(|(block, fit)| {
+        let mut layers = fit.linears.into_iter().zip(&block.linears).map(|(fitted, linear)| fitted.layer(linear, mode));
+        let mut next = || layers.next().expect("a block has seven linear layers");
+        QBlock {
+            attn_norm: tables::norm(&block.attn_gain, &net.config),
+            q: next(),
+            k: next(),
+            v: next(),
+            cache: fit.cache,
+            o: next(),
+            ffn_norm: tables::norm(&block.ffn_gain, &net.config),
+            gate: next(),
+            up: next(),
+            down: next(),
+        }
     });
-    let head = Grid { format: options.head, scaling: options.head.scalings()[0] };
     Ok(QModel {
         config_json: model.config_json.clone(),
         tokenizer_json: model.tokenizer.json().to_string(),
         options: QOptions {
-            format: options.format.name().into(),
-            recipe: "plain".into(),
+            format: options.name(),
+            recipe: options.recipe.name(),
             exp: options.exp,
             prob_top: options.prob_top,
             sigmoid_bits: options.sigmoid_bits,
@@ -115,7 +195,28 @@ pub fn quantize_model(model: &Model, options: &PtqOptions, calibration: &Windows
         embedding: tables::embedding(&net.embedding),
         rope,
         blocks: blocks.collect(),
-        norm: norm(),
-        head: layer(&net.head, head),
+        norm: tables::norm(&net.gain, &net.config),
+        head: head.layer(&net.head, mode),
     })
+}
+
+/// The checkpoint's net after rotations and smoothing.
+pub(super) fn prepared(model: &Model, options: &PtqOptions, codings: &[Coding], calibration: &Windows) -> Result<Net, Error> {
+    let mut net = Net::new(model)?;
+    let recipe = &options.recipe;
+    let most = options.longest_rotation();
+    if recipe.has(Technique::Rotate) {
+        rotate::residual(&mut net, most);
+    }
+    if recipe.has(Technique::Heads) {
+        rotate::values(&mut net);
+    }
+    let smoothing = Smoothing {
+        smooth: recipe.has(Technique::Smooth),
+        rotation: if recipe.has(Technique::Online) { most } else { 1 },
+    };
+    if smoothing != Smoothing::NONE {
+        smooth(&mut net, codings, calibration, smoothing);
+    }
+    Ok(net)
 }

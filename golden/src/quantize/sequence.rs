@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use spec::model::QCache;
 use spec::{ScaleRule, Tensor};
 
-use super::act::Act;
+use super::act::{Act, Coding};
 use super::eval::Windows;
 use super::fit::Fitted;
 use super::forward::{add, frequencies};
@@ -26,8 +26,8 @@ pub struct Rounding {
     pub search: bool,
     /// GPTQ instead of the nearest code.
     pub gptq: bool,
-    /// How much of the outputs' error is taken back by moving the weights first, 0..=1.
-    pub correct: f64,
+    /// Weights are moved first, to take back what their inputs' errors did to the outputs.
+    pub correct: bool,
     /// Added to the moments' diagonal, over its mean.
     pub damping: f64,
     /// Rule of MX scales where they are not searched.
@@ -58,7 +58,7 @@ pub struct Sequence<'a> {
     /// The net, its scales moved and its bases rotated.
     pub net: &'a Net,
     /// How the layers are coded, in the order in which they run, the head last.
-    pub acts: &'a [Act],
+    pub codings: &'a [Coding],
     /// How weights are rounded.
     pub rounding: Rounding,
     /// How keys and values are coded.
@@ -79,12 +79,12 @@ impl Sequence<'_> {
         let mut coded = exact.clone();
         let mut fits = Vec::new();
         for (i, block) in net.blocks.iter().enumerate() {
-            let acts = &self.acts[7 * i..7 * i + 7];
+            let codings = &self.codings[7 * i..7 * i + 7];
             let l = &block.linears;
             let mut linears = Vec::new();
             let h = |x: &Windowed| each(x, |x| normed(x, &block.attn_gain, eps));
             let qkv = [place::Q, place::K, place::V];
-            let (y, z) = self.layers(&h(&exact), &h(&coded), qkv.map(|p| (&l[p], acts[p])), &mut linears);
+            let (y, z) = self.layers(&h(&exact), &h(&coded), qkv.map(|p| (&l[p], codings[p])), &mut linears);
             let turn = |qkv: [Windowed; 3]| -> Vec<[Tensor<f32>; 3]> {
                 transpose(qkv).into_par_iter().map(|qkv| turned(&angles, qkv)).collect()
             };
@@ -97,16 +97,16 @@ impl Sequence<'_> {
                 qkv.into_par_iter().map(|qkv| attention(config, kv, qkv)).collect()
             };
             let (exact_mixed, coded_mixed) = (mix(y, None), mix(z, Some(&steps)));
-            let ([y], [z]) = self.layers(&exact_mixed, &coded_mixed, [(&l[place::O], acts[place::O])], &mut linears);
+            let ([y], [z]) = self.layers(&exact_mixed, &coded_mixed, [(&l[place::O], codings[place::O])], &mut linears);
             add_all(&mut exact, &y);
             add_all(&mut coded, &z);
             let h = |x: &Windowed| each(x, |x| normed(x, &block.ffn_gain, eps));
-            let both = [place::GATE, place::UP].map(|p| (&l[p], acts[p]));
+            let both = [place::GATE, place::UP].map(|p| (&l[p], codings[p]));
             let ([yg, yu], [zg, zu]) = self.layers(&h(&exact), &h(&coded), both, &mut linears);
             let gate = |g: Windowed, u: Windowed| -> Windowed {
                 g.into_par_iter().zip(u).map(|(g, u)| gated(g, &u)).collect()
             };
-            let down = [(&l[place::DOWN], acts[place::DOWN])];
+            let down = [(&l[place::DOWN], codings[place::DOWN])];
             let ([y], [z]) = self.layers(&gate(yg, yu), &gate(zg, zu), down, &mut linears);
             add_all(&mut exact, &y);
             add_all(&mut coded, &z);
@@ -114,8 +114,8 @@ impl Sequence<'_> {
             fits.push(BlockFit { linears, cache });
         }
         let h = |x: &Windowed| each(x, |x| normed(x, &net.gain, eps));
-        let act = self.acts[7 * net.blocks.len()];
-        let head = self.fit(&h(&exact), &sim(&net.head, act).inputs(&h(&coded)), &net.head, act, None);
+        let coding = self.codings[7 * net.blocks.len()];
+        let head = self.fit(&h(&exact), &sim(&net.head, coding).inputs(&h(&coded)), &net.head, coding, &mut None);
         (fits, head)
     }
 
@@ -124,22 +124,23 @@ impl Sequence<'_> {
         &self,
         exact: &Windowed,
         coded: &Windowed,
-        layers: [(&NetLinear, Act); N],
+        layers: [(&NetLinear, Coding); N],
         fits: &mut Vec<Fitted>,
     ) -> ([Windowed; N], [Windowed; N]) {
         let mut inputs: Vec<(Act, Windowed, Option<Moments>)> = Vec::new();
         let (mut y, mut z) = (Vec::new(), Vec::new());
-        for (linear, act) in layers {
+        for (linear, coding) in layers {
+            let act = coding.act();
             let place = inputs.iter().position(|i| i.0 == act).unwrap_or_else(|| {
-                inputs.push((act, sim(linear, act).inputs(coded), None));
+                inputs.push((act, sim(linear, coding).inputs(coded), None));
                 inputs.len() - 1
             });
             let (_, input, known) = &mut inputs[place];
-            let rotated = SimLinear { act: None, ..sim(linear, act) }.inputs(exact);
-            let fitted = self.fit(&rotated, input, linear, act, Some(known));
+            let rotated = SimLinear { act: None, ..sim(linear, coding) }.inputs(exact);
+            let fitted = self.fit(&rotated, input, linear, coding, known);
             let weight = fitted.weights();
-            y.push(each(&rotated, |x| sim(linear, act).output(x)));
-            z.push(each(input, |x| SimLinear { weight: &weight, ..sim(linear, act) }.output(x)));
+            y.push(each(&rotated, |x| sim(linear, coding).output(x)));
+            z.push(each(input, |x| SimLinear { weight: &weight, ..sim(linear, coding) }.output(x)));
             fits.push(fitted);
         }
         let array =
@@ -153,25 +154,23 @@ impl Sequence<'_> {
         exact: &Windowed,
         coded: &Windowed,
         linear: &NetLinear,
-        act: Act,
-        known: Option<&mut Option<Moments>>,
+        coding: Coding,
+        known: &mut Option<Moments>,
     ) -> Fitted {
-        let rounding = self.rounding;
-        let needs_moments = rounding.gptq || rounding.correct > 0.0 || rounding.search;
-        if !needs_moments {
-            return Fitted::nearest(&linear.weight, act.grid, Scales::Widest(rounding.rule));
+        let Rounding { search, gptq, correct, damping, rule } = self.rounding;
+        let grid = coding.grid;
+        if !(search || gptq || correct) {
+            return Fitted::nearest(&linear.weight, grid, Scales::Widest(rule));
         }
-        let mut own = None;
-        let known = known.unwrap_or(&mut own);
-        let m = known.get_or_insert_with(|| Moments::new(exact, coded, rounding));
-        let moved = m.moved(&linear.weight, rounding.correct);
+        let m = known.get_or_insert_with(|| Moments::new(exact, coded, self.rounding));
+        let moved = m.moved(&linear.weight);
         let importance = m.gram.diagonal();
-        let how = if rounding.search { Scales::Search(&importance) } else { Scales::Widest(rounding.rule) };
-        if rounding.gptq {
-            let rounder = Rounder::new(act.grid, &m.gram, rounding.damping);
-            Fitted::by_outputs(&moved, how, &rounder, act.grid, stretches(act.grid.scaling, linear.weight.data.len()))
+        let how = if search { Scales::Search(&importance) } else { Scales::Widest(rule) };
+        if gptq {
+            let rounder = Rounder::new(grid, &m.gram, damping);
+            Fitted::by_outputs(&moved, how, &rounder, grid, stretches(grid.scaling, linear.weight.data.len()))
         } else {
-            Fitted::nearest(&moved, act.grid, how)
+            Fitted::nearest(&moved, grid, how)
         }
     }
 }
@@ -200,7 +199,7 @@ struct Moments {
 impl Moments {
     fn new(exact: &Windowed, coded: &Windowed, rounding: Rounding) -> Self {
         let gram = Gram::new(coded);
-        let undo = (rounding.correct > 0.0).then(|| {
+        let undo = (rounding.correct).then(|| {
             let gap: Windowed = exact
                 .iter()
                 .zip(coded)
@@ -214,8 +213,8 @@ impl Moments {
         Self { gram, undo }
     }
 
-    /// `W + part · W · D · (H + ridge)^-1`.
-    fn moved(&self, weight: &Tensor<f32>, part: f64) -> Tensor<f32> {
+    /// `W + W · D · (H + ridge)^-1`.
+    fn moved(&self, weight: &Tensor<f32>) -> Tensor<f32> {
         let Some(undo) = &self.undo else { return weight.clone() };
         let k = weight.cols;
         let mut moved = weight.clone();
@@ -227,15 +226,15 @@ impl Moments {
                 }
             }
             for (w, c) in row.iter_mut().zip(change) {
-                *w = (f64::from(*w) + part * c) as f32;
+                *w = (f64::from(*w) + c) as f32;
             }
         });
         moved
     }
 }
 
-fn sim(linear: &NetLinear, act: Act) -> SimLinear<'_> {
-    SimLinear { weight: &linear.weight, rotation: linear.rotation, act: Some(act) }
+fn sim(linear: &NetLinear, coding: Coding) -> SimLinear<'_> {
+    SimLinear { weight: &linear.weight, rotation: linear.rotation, act: Some(coding.act()) }
 }
 
 impl SimLinear<'_> {

@@ -173,23 +173,32 @@ impl<'a> Sim<'a> {
 
     /// Logits `[tokens, vocab_size]` of a window.
     pub fn logits(&self, ids: &[u32]) -> Tensor<f32> {
+        self.logits_seeing(ids, &mut |_, _| {})
+    }
+
+    /// As [`Sim::logits`]; `see` is shown what enters each linear layer, by its number in the order in which they run.
+    pub fn logits_seeing(&self, ids: &[u32], see: &mut dyn FnMut(usize, &Tensor<f32>)) -> Tensor<f32> {
         let config = &self.net.config;
         let eps = config.rms_norm_eps;
+        let mut apply = |layer: usize, x: &Tensor<f32>| {
+            let input = self.linears[layer].input(x);
+            see(layer, &input);
+            self.linears[layer].output(&input)
+        };
         let mut x = embed(self.net, ids);
         for (i, block) in self.net.blocks.iter().enumerate() {
-            let l = &self.linears[7 * i..7 * i + 7];
-            let apply = |l: &SimLinear, x: &Tensor<f32>| l.output(&l.input(x));
+            let first = 7 * i;
             let h = normed(&x, &block.attn_gain, eps);
-            let qkv = [place::Q, place::K, place::V].map(|p| apply(&l[p], &h));
+            let qkv = [place::Q, place::K, place::V].map(|p| apply(first + p, &h));
             let kv = self.kv.as_ref().map(|kv| &kv[i]);
             let mixed = attention(config, kv, turned(&self.angles, qkv));
-            add(&mut x, &apply(&l[place::O], &mixed));
+            add(&mut x, &apply(first + place::O, &mixed));
             let h = normed(&x, &block.ffn_gain, eps);
-            let inner = gated(apply(&l[place::GATE], &h), &apply(&l[place::UP], &h));
-            add(&mut x, &apply(&l[place::DOWN], &inner));
+            let gate = apply(first + place::GATE, &h);
+            let inner = gated(gate, &apply(first + place::UP, &h));
+            add(&mut x, &apply(first + place::DOWN, &inner));
         }
-        let head = &self.linears[7 * self.net.blocks.len()];
-        head.output(&head.input(&normed(&x, &self.net.gain, eps)))
+        apply(7 * self.net.blocks.len(), &normed(&x, &self.net.gain, eps))
     }
 
     /// Mean negative log-likelihood of all predicted tokens, in nats.

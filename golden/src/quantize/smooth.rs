@@ -10,23 +10,24 @@
 //! **Source**: SmoothQuant, arXiv 2211.10438; FSBR of I-LLM, arXiv 2405.17849.
 
 use rayon::prelude::*;
-use spec::{ScaleRule, Tensor};
+use spec::{Operand, ScaleRule, Tensor};
 
-use super::act::Act;
+use super::act::Coding;
 use super::eval::Windows;
 use super::fit::Fitted;
 use super::forward::{add, frequencies};
 use super::matmul::linear;
 use super::net::{Net, NetBlock, NetLinear, place};
-use super::rotate;
 use super::scales::Scales;
 use super::sim::{SimLinear, attention, embed, gated, hadamard, normed, turned};
+use super::{rotate, tables};
 
 /// Strengths that are tried.
 const STRENGTHS: [f64; 9] = [0.15, 0.25, 0.35, 0.45, 0.5, 0.55, 0.65, 0.75, 0.85];
 
-/// Only an error this much lower than without factors is worth a gain behind a norm.
-const WORTH: f64 = 0.98;
+/// Only an error this much lower than without factors or rotation is worth them: for 8-bit inputs, which rarely need
+/// them and whose weights can only lose, and for 4-bit inputs.
+const WORTH: [f64; 2] = [0.7, 0.98];
 
 /// Tokens on which strengths are compared.
 const TOKENS: usize = 512;
@@ -43,8 +44,13 @@ pub struct Smoothing {
     pub rotation: usize,
 }
 
-/// Moves ranges of every pair, block by block; `acts` says how layers are coded, in the order in which they run.
-pub fn smooth(net: &mut Net, acts: &[Act], windows: &Windows, what: Smoothing) {
+impl Smoothing {
+    /// Nothing.
+    pub const NONE: Self = Self { smooth: false, rotation: 1 };
+}
+
+/// Moves ranges of every pair, block by block; `codings` says how layers are coded, in the order in which they run.
+pub fn smooth(net: &mut Net, codings: &[Coding], windows: &Windows, what: Smoothing) {
     let config = net.config.clone();
     let angles = frequencies(&config);
     let windows = windows.clone().spread(4);
@@ -53,14 +59,14 @@ pub fn smooth(net: &mut Net, acts: &[Act], windows: &Windows, what: Smoothing) {
     let mut x: Vec<Tensor<f32>> = ids.iter().map(|ids| embed(net, ids)).collect();
     let eps = config.rms_norm_eps;
     for i in 0..net.blocks.len() {
-        let acts = &acts[7 * i..7 * i + 7];
+        let codings = &codings[7 * i..7 * i + 7];
         let block = &mut net.blocks[i];
         let apply = |l: &NetLinear, x: &Tensor<f32>| {
             let plain = SimLinear { weight: &l.weight, rotation: l.rotation, act: None };
             plain.output(&plain.input(x))
         };
         let h: Vec<_> = x.iter().map(|x| normed(x, &block.attn_gain, eps)).collect();
-        norm_pair(block, sample(&h, take), &[place::Q, place::K, place::V], acts, what);
+        norm_pair(block, sample(&h, take), &[place::Q, place::K, place::V], codings, what);
         let mixed: Vec<_> = x
             .par_iter()
             .map(|x| {
@@ -70,7 +76,7 @@ pub fn smooth(net: &mut Net, acts: &[Act], windows: &Windows, what: Smoothing) {
             })
             .collect();
         let heads = Heads { d: config.head_dim, group: config.num_attention_heads / config.num_key_value_heads };
-        through_pair(block, sample(&mixed, take), place::V, place::O, acts, what, |c| heads.value(c));
+        through_pair(block, sample(&mixed, take), place::V, place::O, codings, what, |c| heads.value(c));
         let mixed: Vec<_> = x
             .par_iter()
             .map(|x| {
@@ -81,13 +87,13 @@ pub fn smooth(net: &mut Net, acts: &[Act], windows: &Windows, what: Smoothing) {
             .collect();
         x.iter_mut().zip(&mixed).for_each(|(x, y)| add(x, y));
         let h: Vec<_> = x.iter().map(|x| normed(x, &block.ffn_gain, eps)).collect();
-        norm_pair(block, sample(&h, take), &[place::GATE, place::UP], acts, what);
+        norm_pair(block, sample(&h, take), &[place::GATE, place::UP], codings, what);
         let inner = |block: &NetBlock, x: &Tensor<f32>| {
             let h = normed(x, &block.ffn_gain, eps);
             gated(apply(&block.linears[place::GATE], &h), &apply(&block.linears[place::UP], &h))
         };
         let inputs: Vec<_> = x.par_iter().map(|x| inner(block, x)).collect();
-        through_pair(block, sample(&inputs, take), place::UP, place::DOWN, acts, what, |c| c);
+        through_pair(block, sample(&inputs, take), place::UP, place::DOWN, codings, what, |c| c);
         let y: Vec<_> = x.par_iter().map(|x| apply(&block.linears[place::DOWN], &inner(block, x))).collect();
         x.iter_mut().zip(&y).for_each(|(x, y)| add(x, y));
     }
@@ -113,16 +119,16 @@ fn sample(x: &[Tensor<f32>], take: usize) -> Tensor<f32> {
 }
 
 /// Gives a norm a gain, and its inverse to the weights behind it.
-fn norm_pair(block: &mut NetBlock, x: Tensor<f32>, readers: &[usize], acts: &[Act], what: Smoothing) {
+fn norm_pair(block: &mut NetBlock, x: Tensor<f32>, readers: &[usize], codings: &[Coding], what: Smoothing) {
     if !what.smooth {
         return;
     }
-    let linears: Vec<(&NetLinear, Act)> = readers.iter().map(|&p| (&block.linears[p], acts[p])).collect();
+    let linears: Vec<(&NetLinear, Coding)> = readers.iter().map(|&p| (&block.linears[p], codings[p])).collect();
     let same = |c: usize| c;
     let (factors, _) = best(&x, &linears, 1, &same, true);
     let Some(factors) = factors else { return };
     // The gain that the integers can say: a 16-bit factor, the largest 2^15.
-    let (codes, largest) = gain_codes(&factors.iter().map(|s| 1.0 / s).collect::<Vec<_>>());
+    let (codes, largest) = tables::gain_codes(&factors.iter().map(|s| 1.0 / s).collect::<Vec<_>>());
     let gain: Vec<f64> = codes.iter().map(|&c| f64::from(c) * largest / f64::from(1u32 << 15)).collect();
     for &p in readers {
         scale_inputs(&mut block.linears[p].weight, &gain.iter().map(|g| 1.0 / g).collect::<Vec<_>>(), &same);
@@ -131,25 +137,18 @@ fn norm_pair(block: &mut NetBlock, x: Tensor<f32>, readers: &[usize], acts: &[Ac
     if readers[0] == place::Q { block.attn_gain = gain } else { block.ffn_gain = gain }
 }
 
-/// Codes of positive gains, the largest 2^15, and what that stands for.
-pub fn gain_codes(gain: &[f64]) -> (Vec<u16>, f64) {
-    let largest = gain.iter().copied().fold(0.0, f64::max);
-    let code = |&g: &f64| super::code::round_half_up(g / largest * f64::from(1u32 << 15)).max(1.0) as u16;
-    (gain.iter().map(code).collect(), largest)
-}
-
 /// Divides the outputs of one layer and multiplies the inputs of the other; and rotates those where that helps.
 fn through_pair(
     block: &mut NetBlock,
     x: Tensor<f32>,
     from: usize,
     to: usize,
-    acts: &[Act],
+    codings: &[Coding],
     what: Smoothing,
     source: impl Fn(usize) -> usize + Sync,
 ) {
     let most = rotate::length(x.cols, what.rotation);
-    let (factors, rotation) = best(&x, &[(&block.linears[to], acts[to])], most, &source, what.smooth);
+    let (factors, rotation) = best(&x, &[(&block.linears[to], codings[to])], most, &source, what.smooth);
     if let Some(factors) = factors {
         let weight = &mut block.linears[from].weight;
         let k = weight.cols;
@@ -177,7 +176,7 @@ fn scale_inputs(weight: &mut Tensor<f32>, factors: &[f64], source: &(dyn Fn(usiz
 /// `source` says which factor an input has.
 fn best(
     x: &Tensor<f32>,
-    layers: &[(&NetLinear, Act)],
+    layers: &[(&NetLinear, Coding)],
     rotation: usize,
     source: &(dyn Fn(usize) -> usize + Sync),
     smooth: bool,
@@ -187,15 +186,16 @@ fn best(
     if smooth {
         candidates.extend(STRENGTHS.map(|a| Some(factors(x, layers, source, a))));
     }
+    let worth = WORTH[usize::from(layers.iter().any(|(_, c)| c.grid.format.act() != Operand::Int8))];
     let mut found = (f64::INFINITY, None, 1);
     for length in if rotation > 1 { vec![1, rotation] } else { vec![1] } {
         for s in &candidates {
             let mut total = 0.0;
-            for ((layer, act), exact) in layers.iter().zip(&exact) {
-                total += error(x, layer, *act, exact, s.as_deref(), source, length);
+            for ((layer, coding), exact) in layers.iter().zip(&exact) {
+                total += error(x, layer, *coding, exact, s.as_deref(), source, length);
             }
             // What costs nothing comes first; anything else must be worth it.
-            if total < found.0 * if found.0.is_finite() { WORTH } else { 1.0 }
+            if total < found.0 * if found.0.is_finite() { worth } else { 1.0 }
                 || (s.is_some() && found.1.is_some() && total < found.0)
             {
                 found = (total, s.clone(), length);
@@ -208,7 +208,7 @@ fn best(
 /// `amax(x)^a / amax(w)^(1-a)` of each source, their geometric mean 1.
 fn factors(
     x: &Tensor<f32>,
-    layers: &[(&NetLinear, Act)],
+    layers: &[(&NetLinear, Coding)],
     source: &(dyn Fn(usize) -> usize + Sync),
     a: f64,
 ) -> Vec<f64> {
@@ -244,7 +244,7 @@ fn factors(
 fn error(
     x: &Tensor<f32>,
     layer: &NetLinear,
-    act: Act,
+    coding: Coding,
     exact: &Tensor<f32>,
     factors: Option<&[f64]>,
     source: &(dyn Fn(usize) -> usize + Sync),
@@ -258,8 +258,8 @@ fn error(
     }
     hadamard(&mut x, rotation);
     hadamard(&mut weight, rotation);
-    act.apply(&mut x);
-    let rounded = Fitted::nearest(&weight, act.grid, Scales::Widest(ScaleRule::RoundUpToGrid)).weights();
+    coding.act().apply(&mut x);
+    let rounded = Fitted::nearest(&weight, coding.grid, Scales::Widest(ScaleRule::RoundUpToGrid)).weights();
     let y = linear(&x, &rounded.data);
     let (mut miss, mut power) = (0.0, 0.0);
     for (a, b) in y.data.iter().zip(&exact.data) {

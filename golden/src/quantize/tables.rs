@@ -58,13 +58,22 @@ pub fn rope(config: &ModelConfig) -> Result<QRope, Error> {
 /// A norm with that gain behind it (empty for none) and the model's epsilon.
 ///
 /// Gains are positive; the largest is coded as 2^15, the least code is 1.
-pub fn norm(gain: &[u16], largest: f64, config: &ModelConfig) -> QNorm {
-    let places = if gain.is_empty() { NORM_BITS as i32 } else { NORM_BITS as i32 + 15 };
-    let largest = if gain.is_empty() { 1.0 } else { largest };
+pub fn norm(gain: &[f32], config: &ModelConfig) -> QNorm {
+    let wide: Vec<f64> = gain.iter().map(|&g| f64::from(g)).collect();
+    let (gain, step) = match &wide[..] {
+        [] => (Vec::new(), libm::ldexp(1.0, -(NORM_BITS as i32))),
+        wide => {
+            let (codes, largest) = gain_codes(wide);
+            (codes, libm::ldexp(largest, -(NORM_BITS as i32) - 15))
+        }
+    };
     let eps = config.rms_norm_eps;
-    QNorm {
-        gain: gain.to_vec(),
-        step: dyadic(libm::ldexp(largest, -places)),
-        eps: if eps == 0.0 { Dyadic { mult: 0, shift: 0 } } else { dyadic(eps) },
-    }
+    QNorm { gain, step: dyadic(step), eps: if eps == 0.0 { Dyadic { mult: 0, shift: 0 } } else { dyadic(eps) } }
+}
+
+/// Codes of positive gains, the largest 2^15, and what that stands for.
+pub fn gain_codes(gain: &[f64]) -> (Vec<u16>, f64) {
+    let largest = gain.iter().copied().fold(0.0, f64::max);
+    let code = |&g: &f64| round_half_up(g / largest * f64::from(1u32 << 15)).max(1.0) as u16;
+    (gain.iter().map(code).collect(), largest)
 }
