@@ -201,7 +201,12 @@ pub fn quantize_showing(
 }
 
 /// The checkpoint's net after rotations and smoothing.
-pub(super) fn prepared(model: &Model, options: &PtqOptions, codings: &[Coding], calibration: &Windows) -> Result<Net, Error> {
+pub(super) fn prepared(
+    model: &Model,
+    options: &PtqOptions,
+    codings: &[Coding],
+    calibration: &Windows,
+) -> Result<Net, Error> {
     let mut net = Net::new(model)?;
     let recipe = &options.recipe;
     let most = options.longest_rotation();

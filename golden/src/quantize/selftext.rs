@@ -18,7 +18,7 @@ const MOST_WINDOWS: usize = 16;
 const MOST_IDS: usize = 256;
 
 /// Multiplications that writing may cost: it bounds how many tokens a large model writes.
-const BUDGET: u64 = 1 << 36;
+const BUDGET: u64 = 1 << 35;
 
 /// Fewest tokens that are written, whatever the size of the model.
 const FEWEST: u64 = 512;

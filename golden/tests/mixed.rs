@@ -1,0 +1,75 @@
+//! Mixed precision: formats of layers within a number of bytes.
+
+use golden::load::model::{Model, open};
+use golden::quantize::mixed::{self, CHOICES, Ladder, Target, choose, layer_bytes};
+use golden::quantize::{PtqOptions, Recipe, Windows, measure, quantize_model};
+use spec::{Format, Scaling};
+
+fn fairy() -> (Model, Windows) {
+    let model = open("fairy").unwrap();
+    let text = "Once upon a time there was a king who had three sons, and the youngest was called Dummling.\n\
+        One day he went into the forest to cut wood, and there he met a little grey man who wished him good day.\n";
+    let windows = Windows::from_text(&text.repeat(8), &model, "tale").unwrap();
+    (model, windows)
+}
+
+fn options() -> PtqOptions {
+    PtqOptions { recipe: Recipe::default(), ..PtqOptions::new(Format::W4a8) }
+}
+
+#[test]
+fn bytes_count_codes_scales_alignment_and_sums() {
+    let of = |format, scaling| layer_bytes(golden::quantize::grid::Grid { format, scaling }, 3, 50);
+    assert_eq!(of(Format::W8a8, Scaling::Channel), 150 + 18);
+    assert_eq!(of(Format::W4a8, Scaling::Channel), 75 + 18);
+    assert_eq!(of(Format::W4a8, Scaling::Group32), 75 + 3 * 2 + 18);
+    assert_eq!(of(Format::Nvfp4, Scaling::Nv16), 75 + 3 * 4 + 18);
+}
+
+#[test]
+fn more_bytes_never_mean_a_coarser_layer() {
+    let (model, windows) = fairy();
+    let ladder = Ladder::new(&model, &windows, &mut |_, _| {}).unwrap();
+    let (least, most) = (ladder.bytes(&ladder.after(0)), ladder.bytes(&ladder.after(ladder.len())));
+    assert!(
+        ladder.after(0).iter().all(|&g| g == CHOICES[0]) && ladder.after(ladder.len()).iter().all(|&g| g == CHOICES[3])
+    );
+    let rank = |grid| CHOICES.iter().position(|&c| c == grid).unwrap();
+    let mut before = ladder.after(0);
+    for steps in 1..=ladder.len() {
+        let layers = ladder.after(steps);
+        assert!(layers.iter().zip(&before).all(|(&a, &b)| rank(a) >= rank(b)));
+        assert!(ladder.bytes(&layers) > ladder.bytes(&before));
+        before = layers;
+    }
+    for part in 0..=10 {
+        let target = least + (most - least) * part / 10;
+        let bytes = ladder.bytes(&ladder.within(target).unwrap());
+        assert!(bytes <= target && (part == 0 || bytes > target - (most - least) / 5), "{bytes} within {target}");
+    }
+    let text = ladder.within(least - 1).unwrap_err().to_string();
+    assert!(text.contains(&format!("at least {least}")), "{text}");
+}
+
+#[test]
+fn targets_are_kept() {
+    let (model, windows) = fairy();
+    let ladder = Ladder::new(&model, &windows, &mut |_, _| {}).unwrap();
+    let even = mixed::bytes(&model, &PtqOptions::new(Format::W4a8));
+    let chosen = choose(&model, &options(), &windows, &ladder, Target::Bytes(even)).unwrap();
+    assert!(mixed::bytes(&model, &chosen) <= even);
+    let q = quantize_model(&model, &chosen, &windows).unwrap();
+    assert_eq!(q.options.format, "mixed");
+    let ppl = |options: &PtqOptions| {
+        measure(&quantize_model(&model, options, &windows).unwrap(), None, &windows).unwrap().integer.ppl
+    };
+    assert!(ppl(&chosen) <= ppl(&PtqOptions { ..options() }));
+    // Half way between the coarsest and the finest.
+    let (low, high) = (ladder.after(0), ladder.after(ladder.len()));
+    let with = |layers| PtqOptions { layers, ..options() };
+    let target = (ppl(&with(low)) + ppl(&with(high))) / 2.0;
+    let chosen = choose(&model, &options(), &windows, &ladder, Target::Ppl(target)).unwrap();
+    assert!(ppl(&chosen) <= target && mixed::bytes(&model, &chosen) < ladder.bytes(&ladder.after(ladder.len())));
+    let text = choose(&model, &options(), &windows, &ladder, Target::Ppl(1.0)).unwrap_err().to_string();
+    assert!(text.contains("target perplexity = 1"), "{text}");
+}
