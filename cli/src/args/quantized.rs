@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use golden::load::Model;
 use golden::load::model::Weights;
-use golden::quantize::{PtqOptions, Windows, quantize_model, self_written};
+use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model, self_written};
 use spec::Format;
 use spec::model::QModel;
 
@@ -52,9 +52,10 @@ impl QuantizedArgs {
         calibration: &Windows,
         output: &Output,
     ) -> Result<QModel, Error> {
-        let _ = &self.recipe;
+        let recipe = Recipe::from_name(self.recipe.as_deref().unwrap_or("best"), format)?;
+        let options = PtqOptions { recipe, ..PtqOptions::new(format) };
         let progress = output.spinner(&format!("quantizing {} to {}", model.source, format.name()));
-        let quantized = quantize_model(model, &PtqOptions::new(format), calibration)?;
+        let quantized = quantize_model(model, &options, calibration)?;
         progress.finish_and_clear();
         Ok(quantized)
     }

@@ -32,6 +32,9 @@ pub struct Fitted {
     pub codes: Tensor<i8>,
 }
 
+/// Codes of a row from its weights and the units of its blocks.
+type Round<'a> = dyn Fn(&[f32], &[f64]) -> Vec<i8> + Sync + 'a;
+
 impl Fitted {
     /// Rounds every weight to the nearest code.
     pub fn nearest(weight: &Tensor<f32>, grid: Grid, how: Scales) -> Self {
@@ -70,7 +73,7 @@ impl Fitted {
         grid: Grid,
         how: Scales,
         stretch: &(dyn Fn(usize) -> f64 + Sync),
-        round: &(dyn Fn(&[f32], &[f64]) -> Vec<i8> + Sync),
+        round: &Round,
     ) -> Self {
         let all = || (0..weight.rows).into_par_iter();
         let steps: Vec<f64> = all().map(|n| channel_step(grid, weight.row(n), how, stretch(n))).collect();

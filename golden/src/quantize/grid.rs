@@ -69,7 +69,7 @@ impl Grid {
                 let above = (below + 1).min(MAX_CODE);
                 // Of two that are equally near, the even code.
                 let (low, high) = (unit - e4m3(below), e4m3(above) - unit);
-                if high < low || (high == low && above % 2 == 0) { above } else { below }
+                if high < low || (high == low && above.is_multiple_of(2)) { above } else { below }
             }
         }
     }
