@@ -5,17 +5,19 @@ use std::path::PathBuf;
 use clap::Args;
 use golden::load::Model;
 use golden::load::model::Weights;
-use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model, self_written};
+use golden::quantize::mixed::{self, Ladder, Target};
+use golden::quantize::{PtqOptions, Recipe, Windows, quantize_showing, self_written};
 use spec::Format;
 use spec::model::QModel;
 
+use crate::args::numeric::Choice;
 use crate::error::Error;
 use crate::output::Output;
 
 /// How a checkpoint is quantized; a QModel file is quantized already.
 #[derive(Args, Clone, Debug)]
 pub struct QuantizedArgs {
-    /// Recipe of the quantization [default: the best known one of the format]
+    /// `plain`, `best`, or techniques joined by +, see `systole quantize --help` [default: best]
     #[arg(long, value_name = "NAME")]
     recipe: Option<String>,
     /// Text or windows JSON on which ranges are measured [default: text that the model writes itself]
@@ -48,14 +50,27 @@ impl QuantizedArgs {
     pub fn quantize(
         &self,
         model: &Model,
-        format: Format,
+        choice: Choice,
         calibration: &Windows,
         output: &Output,
     ) -> Result<QModel, Error> {
+        let format = match choice {
+            Choice::Even(format) => format,
+            Choice::Mixed => Format::W4a8,
+        };
         let recipe = Recipe::from_name(self.recipe.as_deref().unwrap_or("best"), format)?;
-        let options = PtqOptions { recipe, ..PtqOptions::new(format) };
-        let progress = output.spinner(&format!("quantizing {} to {}", model.source, format.name()));
-        let quantized = quantize_model(model, &options, calibration)?;
+        let mut options = PtqOptions { recipe, ..PtqOptions::new(format) };
+        let layers = model.config.linears().len() as u64;
+        if choice == Choice::Mixed {
+            let progress = output.bar(layers, "measuring layers");
+            let ladder = Ladder::new(model, calibration, &mut |done, _| progress.set_position(done as u64))?;
+            let target = Target::Bytes(mixed::bytes(model, &PtqOptions::new(format)));
+            options = mixed::choose(model, &options, calibration, &ladder, target)?;
+            progress.finish_and_clear();
+        }
+        let progress = output.bar(layers, &format!("quantizing to {}", choice.name()));
+        let quantized =
+            quantize_showing(model, &options, calibration, &mut |done, _| progress.set_position(done as u64))?;
         progress.finish_and_clear();
         Ok(quantized)
     }
@@ -64,11 +79,11 @@ impl QuantizedArgs {
     ///
     /// # Errors
     /// As [`Self::quantize`]; for a QModel of another format, or told to be quantized again.
-    pub fn integers(&self, model: &Model, format: Option<Format>, output: &Output) -> Result<QModel, Error> {
+    pub fn integers(&self, model: &Model, format: Option<Choice>, output: &Output) -> Result<QModel, Error> {
         match &model.weights {
             Weights::Float(_) => {
                 let calibration = self.calibration(model, output)?;
-                self.quantize(model, format.unwrap_or(Format::W8a8), &calibration, output)
+                self.quantize(model, format.unwrap_or(Choice::Even(Format::W8a8)), &calibration, output)
             }
             Weights::Quantized(q) => {
                 let cure = "leave it away, or give the checkpoint";

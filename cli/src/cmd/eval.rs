@@ -6,10 +6,9 @@ use golden::load::model::Weights;
 use golden::load::{self, Model};
 use golden::quantize::{Measured, Windows, measure_showing, perplexity};
 use serde_json::json;
-use spec::Format;
 use spec::model::QModel;
 
-use crate::args::numeric::{self, Arithmetic};
+use crate::args::numeric::{self, Arithmetic, Choice};
 use crate::args::quantized::QuantizedArgs;
 use crate::error::Error;
 use crate::measured::{self, Evaluated};
@@ -28,9 +27,9 @@ pub struct Args {
     /// Number format, or fp32 for the floating-point reference alone [default: a QModel's own, otherwise w8a8]
     #[arg(long, value_name = "FORMAT", value_parser = numeric::arithmetic())]
     format: Option<Arithmetic>,
-    /// One table of these formats, as in w8a8,w4a8
-    #[arg(long, value_name = "FORMATS", value_delimiter = ',', value_parser = numeric::any_format(), conflicts_with = "format")]
-    compare: Vec<Format>,
+    /// One table of these formats, as in w8a8,w4a8,mixed
+    #[arg(long, value_name = "FORMATS", value_delimiter = ',', value_parser = numeric::choice(), conflicts_with = "format")]
+    compare: Vec<Choice>,
     #[command(flatten)]
     quantized: QuantizedArgs,
     /// The checkpoint that a QModel file was made from: Hugging Face directory or `fairy`
@@ -74,7 +73,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     }
     if args.compare.is_empty() {
         let format = match args.format {
-            Some(Arithmetic::Integers(format)) => Some(format),
+            Some(Arithmetic::Integers(choice)) => Some(choice),
             Some(Arithmetic::Fp32) | None => None,
         };
         let quantized = args.quantized.integers(&model, format, output)?;

@@ -11,13 +11,10 @@ use spec::model::QModel;
 use spec::qmodel::ActMode;
 use spec::{Format, Scaling};
 
-use crate::args::numeric;
+use crate::args::numeric::{self, Choice};
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::{Report, Table, grouped};
-
-/// Name of the format that chooses one for each layer.
-const MIXED: &str = "mixed";
 
 /// Quantize a model to one self-contained QModel file
 #[derive(clap::Args)]
@@ -26,7 +23,7 @@ pub struct Args {
     /// Hugging Face directory of a Llama model, or `fairy`, the model inside this program
     model: String,
     /// Number format of weights and activations; `mixed` chooses 4 or 8 bits for each layer's weights
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    #[arg(long, value_name = "FORMAT", value_parser = numeric::choice())]
     format: Choice,
     /// `best`, the best known for the format, `plain`, or techniques joined by +
     #[arg(long, value_name = "NAME", default_value = "best")]
@@ -64,18 +61,6 @@ pub struct Args {
     /// File to write
     #[arg(short, long, value_name = "FILE", required_unless_present = "curve")]
     output: Option<PathBuf>,
-}
-
-/// A format for all layers, or one for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Choice {
-    Even(Format),
-    Mixed,
-}
-
-fn formats() -> impl TypedValueParser<Value = Choice> {
-    let parser = PossibleValuesParser::new(Format::ALL.map(Format::name).into_iter().chain([MIXED]));
-    parser.map(|name| Format::from_name(&name).map_or(Choice::Mixed, Choice::Even))
 }
 
 fn scalings() -> impl TypedValueParser<Value = Scaling> {
@@ -273,7 +258,7 @@ fn curve(
     }
     let json = json!({
         "model": args.model,
-        "format": MIXED,
+        "format": Choice::Mixed.name(),
         "recipe": options.recipe.name(),
         "windows": windows.source,
         "curve": found,

@@ -5,13 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use spec::model::QModel;
-use spec::{Dyadic, Tensor};
+use spec::{Dyadic, Scaling, Tensor};
 
 use super::code::value;
 use super::eval::{Perplexity, Windows};
 use super::forward::{Cache, Llama, Observe};
+use super::ptq::longest_rotation;
+use super::recipe::Technique;
+use super::rotate::length;
+use super::sim::hadamard;
 use crate::error::Error;
 use crate::layers::{Attention, KvCache, Layers, WideRow};
+use crate::load::config::ModelConfig;
 use crate::load::model::Model;
 use crate::op::input::InputRow;
 use crate::sample::greedy;
@@ -77,6 +82,7 @@ pub struct LayerError {
 ///
 /// Where quantization moves factors between layers (queries against keys, values against outputs, up against down), a
 /// channel's outputs are a multiple of the checkpoint's: there each channel is compared with the multiple that fits best.
+/// Where its recipe folds rotations into weights, with the checkpoint's outputs so rotated.
 ///
 /// # Errors
 /// [`Error::Input`] if a model cannot take the windows, the two differ in shape, or the float's logits overflow.
@@ -101,9 +107,10 @@ pub fn measure_showing(
         let cure = "give the checkpoint that it was made from";
         return Err(Error::input("reference", &model.source, "a model of the same shape", cure));
     }
+    let turns = Turns::of(q, layers.config());
     let finished = AtomicUsize::new(0);
     let window = |ids: &Vec<u32>| {
-        let sums = Sums::of(&layers, llama.as_ref(), ids);
+        let sums = Sums::of(&layers, llama.as_ref(), turns, ids);
         done(1 + finished.fetch_add(1, Ordering::Relaxed));
         sums
     };
@@ -146,12 +153,48 @@ struct Channels {
 }
 
 /// Outputs of the linear layers in the order in which they run.
-struct Outputs(Vec<Tensor<f32>>);
+struct Outputs(Vec<Tensor<f32>>, Turns);
 
 impl Observe for Outputs {
-    fn output(&mut self, _: &str, y: &Tensor<f32>) -> ControlFlow<()> {
-        self.0.push(y.clone());
+    fn output(&mut self, layer: &str, y: &Tensor<f32>) -> ControlFlow<()> {
+        let mut y = y.clone();
+        self.1.turn(layer, &mut y);
+        self.0.push(y);
         ControlFlow::Continue(())
+    }
+}
+
+/// Rotations that a recipe folds into weights: the outputs in front of them are the checkpoint's, rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Turns {
+    /// Outputs of `v`, in blocks of so many channels; 1 for none.
+    values: usize,
+    /// Outputs of `o` and `down`.
+    residual: usize,
+}
+
+impl Turns {
+    /// Those of a quantized model, by the name of its recipe.
+    fn of(q: &QModel, config: &ModelConfig) -> Self {
+        let has = |technique: Technique| q.options.recipe.split('+').any(|name| name == technique.name());
+        let most = longest_rotation(if q.linears().any(|l| l.scaling == Scaling::Mx32) {
+            Scaling::Mx32
+        } else {
+            Scaling::Channel
+        });
+        Self {
+            values: if has(Technique::Heads) { length(config.head_dim, usize::MAX) } else { 1 },
+            residual: if has(Technique::Rotate) { length(config.hidden_size, most) } else { 1 },
+        }
+    }
+
+    /// Rotates the checkpoint's output of a layer as the model in integers has it.
+    fn turn(self, layer: &str, x: &mut Tensor<f32>) {
+        match layer.rsplit('.').next() {
+            Some("v_proj") => hadamard(x, self.values),
+            Some("o_proj" | "down_proj") => hadamard(x, self.residual),
+            _ => {}
+        }
     }
 }
 
@@ -230,9 +273,9 @@ fn decibels(signal: f64, noise: f64) -> f64 {
 }
 
 impl Sums {
-    fn of(layers: &Layers, llama: Option<&Llama>, ids: &[u32]) -> Result<Self, Error> {
+    fn of(layers: &Layers, llama: Option<&Llama>, turns: Turns, ids: &[u32]) -> Result<Self, Error> {
         let inputs = &ids[..ids.len() - 1];
-        let mut outputs = Outputs(Vec::new());
+        let mut outputs = Outputs(Vec::new(), turns);
         let float = match llama {
             None => None,
             Some(llama) => match llama.observe(inputs, &mut Cache::default(), &mut outputs)? {

@@ -100,11 +100,6 @@ impl PtqOptions {
         Sequence { net, codings, rounding, kv }
     }
 
-    /// A rotation over more than a block of MXFP4 spreads outliers into blocks that had none.
-    fn longest_rotation(&self) -> usize {
-        if self.scaling == Scaling::Mx32 { 32 } else { MOST_ROTATED }
-    }
-
     fn check(&self, model: &Model) -> Result<(), Error> {
         let count = model.config.linears().len();
         if !(self.layers.is_empty() || self.layers.len() == count) {
@@ -132,6 +127,11 @@ impl PtqOptions {
         }
         Ok(())
     }
+}
+
+/// The longest Hadamard transform: over more than a block of MXFP4 it would spread outliers into blocks that had none.
+pub(super) fn longest_rotation(scaling: Scaling) -> usize {
+    if scaling == Scaling::Mx32 { 32 } else { MOST_ROTATED }
 }
 
 /// [`quantize_showing`] without anybody who looks.
@@ -209,7 +209,7 @@ pub(super) fn prepared(
 ) -> Result<Net, Error> {
     let mut net = Net::new(model)?;
     let recipe = &options.recipe;
-    let most = options.longest_rotation();
+    let most = longest_rotation(options.scaling);
     if recipe.has(Technique::Rotate) {
         rotate::residual(&mut net, most);
     }

@@ -70,7 +70,7 @@ impl Recipe {
         use Technique::{Clip, Correct, Gptq, Heads, Online, Rotate, Smooth};
         let fitted = [Smooth, Clip, Gptq, Correct];
         match format {
-            Format::W8a8 => Self::new(&[Smooth]),
+            Format::W8a8 => Self::new(&[Online, Smooth, Gptq]),
             Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 => Self::new(&fitted),
             Format::Mxfp4 | Format::Nvfp4 => Self::new(&[&[Online][..], &fitted].concat()),
             Format::W4a4 | Format::Fp4 => Self::new(&[&[Rotate, Heads, Online][..], &fitted].concat()),
