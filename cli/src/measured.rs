@@ -150,14 +150,12 @@ fn layers(found: &Evaluated) -> String {
 /// The report of several formats.
 pub fn compare(model: &str, windows: &Windows, all: &[Evaluated]) -> Report {
     let float = all.iter().find_map(|found| found.measured.against.as_ref()).map(|against| against.float);
-    let mut table =
-        Table::new(&["format", "recipe", "ppl", "delta %", "top-1 %", "divergence", "bytes", "bytes a weight"]);
+    let mut table = Table::new(&["format", "ppl", "delta %", "top-1 %", "divergence", "bytes", "bytes a weight"]);
     for found in all {
         let against = found.measured.against.as_ref();
         let cell = |value: Option<f64>, places: usize| value.map_or("-".into(), |v| format!("{v:.places$}"));
         table.row([
             found.quantized.options.format.clone(),
-            found.quantized.options.recipe.clone(),
             cell(Some(found.measured.integer.ppl), 4),
             found.delta_percent().map_or("-".into(), |delta| format!("{delta:+.3}")),
             cell(against.map(|a| a.top1 * 100.0), 2),
@@ -167,9 +165,12 @@ pub fn compare(model: &str, windows: &Windows, all: &[Evaluated]) -> Report {
         ]);
     }
     let tokens = float.map_or(0, |float| float.tokens);
+    let options = all.iter().map(|found| &found.quantized.options);
+    let recipes: Vec<String> = options.map(|o| format!("{}: recipe {}\n", o.format, o.recipe)).collect();
     let text = format!(
-        "{}\n\nFP32 {:.4}; {} tokens predicted in {} windows of {}",
+        "{}\n\n{}\nFP32 {:.4}; {} tokens predicted in {} windows of {}",
         table.render(),
+        recipes.concat(),
         float.map_or(f64::NAN, |float| float.ppl),
         grouped(tokens as u64),
         windows.ids.len(),

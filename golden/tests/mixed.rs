@@ -18,12 +18,12 @@ fn options() -> PtqOptions {
 }
 
 #[test]
-fn bytes_count_codes_scales_alignment_and_sums() {
-    let of = |format, scaling| layer_bytes(golden::quantize::grid::Grid { format, scaling }, 3, 50);
-    assert_eq!(of(Format::W8a8, Scaling::Channel), 150 + 18);
-    assert_eq!(of(Format::W4a8, Scaling::Channel), 75 + 18);
-    assert_eq!(of(Format::W4a8, Scaling::Group32), 75 + 3 * 2 + 18);
-    assert_eq!(of(Format::Nvfp4, Scaling::Nv16), 75 + 3 * 4 + 18);
+fn bytes_count_codes_scales_and_alignment() {
+    let of = |format, scaling| layer_bytes(golden::quantize::grid::Grid { format, scaling }, 3, 51);
+    assert_eq!(of(Format::W8a8, Scaling::Channel), 3 * (51 + 2));
+    assert_eq!(of(Format::W4a8, Scaling::Channel), 3 * (26 + 2));
+    assert_eq!(of(Format::W4a8, Scaling::Group32), 3 * (26 + 2 + 2));
+    assert_eq!(of(Format::Nvfp4, Scaling::Nv16), 3 * (26 + 4 + 2));
 }
 
 #[test]
@@ -60,6 +60,8 @@ fn targets_are_kept() {
     assert!(mixed::bytes(&model, &chosen) <= even);
     let q = quantize_model(&model, &chosen, &windows).unwrap();
     assert_eq!(q.options.format, "mixed");
+    let packed: usize = q.linears().map(|layer| layer.packed_bytes()).sum();
+    assert_eq!(packed as u64, mixed::bytes(&model, &chosen), "what was promised is what the layers have");
     let ppl = |options: &PtqOptions| {
         measure(&quantize_model(&model, options, &windows).unwrap(), None, &windows).unwrap().integer.ppl
     };

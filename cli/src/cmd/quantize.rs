@@ -7,7 +7,7 @@ use golden::load::{self, Model, qmodel};
 use golden::quantize::mixed::{self, Ladder, Target};
 use golden::quantize::{PtqOptions, Recipe, Technique, Windows, measure, quantize_showing, self_written};
 use serde_json::json;
-use spec::model::QModel;
+use spec::model::{QLayer, QModel};
 use spec::qmodel::ActMode;
 use spec::{Format, Scaling};
 
@@ -180,7 +180,7 @@ fn write(
     let path = args.output.as_ref().expect("clap requires it where no curve is asked for");
     tool::write_atomic(path, &bytes)?;
     let weights: u64 = q.linears().map(|l| l.linear.weight.data.len() as u64).sum();
-    let weight_bytes = mixed::bytes(model, options);
+    let weight_bytes: usize = q.linears().map(QLayer::packed_bytes).sum();
     let layers = q.linears().count();
     let file = path.display().to_string();
     let mut text = format!(

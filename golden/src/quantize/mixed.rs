@@ -44,10 +44,11 @@ pub enum Target {
     Ppl(f64),
 }
 
-/// Bytes of a linear layer `[n, k]`: codes, scales of blocks, 2 for each channel's alignment and 4 for its sum.
+/// Bytes of a linear layer `[n, k]`, as [`spec::model::QLayer::packed_bytes`] has them with symmetric activations: codes
+/// (whole bytes a channel), scales of blocks, 2 for each channel's alignment.
 pub fn layer_bytes(grid: Grid, n: usize, k: usize) -> u64 {
-    let codes = (n * k) as u64 * u64::from(grid.format.weight().bits());
-    codes.div_ceil(8) + (n * grid.scaling.blocks(k)) as u64 + 6 * n as u64
+    let codes = (k * grid.format.weight().bits() as usize).div_ceil(8);
+    (n * (codes + grid.scaling.blocks(k) + 2)) as u64
 }
 
 /// Bytes of all linear layers in the formats of the options.
