@@ -1,22 +1,21 @@
 //! What quantization does to a model: loss, agreement of the most likely token, and the error of each linear layer.
 
+mod channels;
+
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 use spec::model::QModel;
-use spec::{Dyadic, Scaling, Tensor};
+use spec::{Dyadic, Tensor};
 
+pub use self::channels::LayerError;
+use self::channels::{Channels, Outputs, Turns};
 use super::code::value;
 use super::eval::{Perplexity, Windows};
-use super::forward::{Cache, Llama, Observe};
-use super::ptq::longest_rotation;
-use super::recipe::Technique;
-use super::rotate::length;
-use super::sim::hadamard;
+use super::forward::{Cache, Llama};
 use crate::error::Error;
 use crate::layers::{Attention, KvCache, Layers, WideRow};
-use crate::load::config::ModelConfig;
 use crate::load::model::Model;
 use crate::op::input::InputRow;
 use crate::sample::greedy;
@@ -63,19 +62,6 @@ pub struct Against {
     pub kl: f64,
     /// Every linear layer, in the order in which they run.
     pub layers: Vec<LayerError>,
-}
-
-/// The error of a linear layer's outputs over all windows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LayerError {
-    /// Name.
-    pub name: String,
-    /// Signal over error of the aligned outputs against the floating-point model's, in decibels.
-    pub sqnr_db: f64,
-    /// The channel with the least.
-    pub worst: usize,
-    /// Its signal over error, in decibels.
-    pub worst_db: f64,
 }
 
 /// Measures a model in integers over windows, beside the checkpoint it was made from if that is given.
@@ -142,62 +128,6 @@ struct Sums {
     layers: Vec<Channels>,
 }
 
-/// Sums over the outputs x of a layer in floating point and y in integers, for each channel.
-#[derive(Clone, Debug)]
-struct Channels {
-    xx: Vec<f64>,
-    xy: Vec<f64>,
-    yy: Vec<f64>,
-    /// Of `(x - y)^2`.
-    error: Vec<f64>,
-}
-
-/// Outputs of the linear layers in the order in which they run.
-struct Outputs(Vec<Tensor<f32>>, Turns);
-
-impl Observe for Outputs {
-    fn output(&mut self, layer: &str, y: &Tensor<f32>) -> ControlFlow<()> {
-        let mut y = y.clone();
-        self.1.turn(layer, &mut y);
-        self.0.push(y);
-        ControlFlow::Continue(())
-    }
-}
-
-/// Rotations that a recipe folds into weights: the outputs in front of them are the checkpoint's, rotated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Turns {
-    /// Outputs of `v`, in blocks of so many channels; 1 for none.
-    values: usize,
-    /// Outputs of `o` and `down`.
-    residual: usize,
-}
-
-impl Turns {
-    /// Those of a quantized model, by the name of its recipe.
-    fn of(q: &QModel, config: &ModelConfig) -> Self {
-        let has = |technique: Technique| q.options.recipe.split('+').any(|name| name == technique.name());
-        let most = longest_rotation(if q.linears().any(|l| l.scaling == Scaling::Mx32) {
-            Scaling::Mx32
-        } else {
-            Scaling::Channel
-        });
-        Self {
-            values: if has(Technique::Heads) { length(config.head_dim, usize::MAX) } else { 1 },
-            residual: if has(Technique::Rotate) { length(config.hidden_size, most) } else { 1 },
-        }
-    }
-
-    /// Rotates the checkpoint's output of a layer as the model in integers has it.
-    fn turn(self, layer: &str, x: &mut Tensor<f32>) {
-        match layer.rsplit('.').next() {
-            Some("v_proj") => hadamard(x, self.values),
-            Some("o_proj" | "down_proj") => hadamard(x, self.residual),
-            _ => {}
-        }
-    }
-}
-
 /// Compares the layers of a pass in integers with outputs of the same layers.
 struct Compare {
     outputs: std::vec::IntoIter<Tensor<f32>>,
@@ -216,60 +146,6 @@ impl crate::layers::Observe for Compare {
         self.saturated.blocks.push(seen.saturated);
         self.saturated.all += 2 * (seen.cache.keys().len() - seen.first * seen.cache.width()) as u64;
     }
-}
-
-impl Channels {
-    fn of(x: &Tensor<f32>, y: &[WideRow]) -> Self {
-        let zeros = || vec![0.0; x.cols];
-        let mut sums = Self { xx: zeros(), xy: zeros(), yy: zeros(), error: zeros() };
-        for (t, row) in y.iter().enumerate() {
-            let step = value(row.step);
-            for (c, (&x, &y)) in x.row(t).iter().zip(&row.values).enumerate() {
-                let (x, y) = (f64::from(x), y as f64 * step);
-                sums.xx[c] += x * x;
-                sums.xy[c] += x * y;
-                sums.yy[c] += y * y;
-                sums.error[c] += (x - y) * (x - y);
-            }
-        }
-        sums
-    }
-
-    fn add(&mut self, other: &Self) {
-        let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
-        add(&mut self.xx, &other.xx);
-        add(&mut self.xy, &other.xy);
-        add(&mut self.yy, &other.yy);
-        add(&mut self.error, &other.error);
-    }
-
-    fn measured(&self, name: String) -> LayerError {
-        let moves = ["q_proj", "k_proj", "v_proj", "up_proj"].iter().any(|part| name.ends_with(part));
-        let error = |c: usize| {
-            // The least of |x - f·y|^2 over all factors f.
-            let least = self.xx[c] - if self.yy[c] > 0.0 { self.xy[c] * self.xy[c] / self.yy[c] } else { 0.0 };
-            if moves { least.max(0.0) } else { self.error[c] }
-        };
-        let (mut signal, mut noise, mut worst, mut worst_db) = (0.0, 0.0, 0, f64::INFINITY);
-        for c in 0..self.xx.len() {
-            let error = error(c);
-            signal += self.xx[c];
-            noise += error;
-            let db = decibels(self.xx[c], error);
-            if db < worst_db {
-                (worst, worst_db) = (c, db);
-            }
-        }
-        LayerError { name, sqnr_db: decibels(signal, noise), worst, worst_db }
-    }
-}
-
-/// Decibels, held within ±200: a layer of zeros without error has the most.
-fn decibels(signal: f64, noise: f64) -> f64 {
-    if noise <= signal * 1e-20 {
-        return 200.0;
-    }
-    (10.0 * libm::log10(signal / noise)).max(-200.0)
 }
 
 impl Sums {
@@ -381,26 +257,6 @@ fn first_largest(row: &[f32]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn perfect_and_scaled_outputs_are_told_apart() {
-        let x = Tensor::new(2, 3, vec![1.0, 2.0, 0.0, -4.0, 1.0, 0.0]);
-        let one = Dyadic { mult: 1 << 15, shift: 16 };
-        let row = |values: &[i64]| WideRow { values: values.to_vec(), step: one };
-        // In halves: the second channel is 1.5 times what it should be.
-        let y = [row(&[2, 6, 0]), row(&[-8, 3, 0])];
-        let sums = Channels::of(&x, &y);
-        let raw = sums.measured("model.layers.0.mlp.down_proj".into());
-        // 22 over (1 + 0.25), and 5 over 1.25.
-        assert!((raw.sqnr_db - 10.0 * (22.0f64 / 1.25).log10()).abs() < 1e-9, "{raw:?}");
-        assert_eq!(raw.worst, 1);
-        assert!((raw.worst_db - 10.0 * 4.0f64.log10()).abs() < 1e-9, "{raw:?}");
-        let moved = sums.measured("model.layers.0.mlp.up_proj".into());
-        assert_eq!((moved.sqnr_db, moved.worst_db), (200.0, 200.0));
-        let mut doubled = sums.clone();
-        doubled.add(&sums);
-        assert_eq!(doubled.measured("lm_head".into()).sqnr_db, raw.sqnr_db);
-    }
 
     #[test]
     fn divergence_and_entropy_of_known_distributions() {
