@@ -103,3 +103,55 @@ fn asymmetric(row: &mut [f32]) {
 fn amax(row: &[f32]) -> f64 {
     f64::from(row.iter().fold(0.0f32, |top, x| top.max(x.abs())))
 }
+
+#[cfg(test)]
+mod tests {
+    use spec::Dyadic;
+
+    use super::super::code::value;
+    use super::*;
+    use crate::op::input::{self, InputRow};
+
+    /// The values that a coded row stands for, by the words of its type.
+    fn real(row: &InputRow, coding: &Coding) -> Vec<f64> {
+        let act = coding.grid.format.act();
+        let block = coding.grid.scaling.block().filter(|_| !row.blocks.is_empty()).unwrap_or(row.codes.len());
+        let scale = |k: usize| match (row.blocks.get(k / block), coding.grid.scaling) {
+            (None, _) => 1.0,
+            (Some(&s), Scaling::Mx32) => libm::ldexp(1.0, -i32::from(s)),
+            (Some(&s), Scaling::Nv16) => e4m3(s),
+            (Some(&s), _) => f64::from(s),
+        };
+        let offset = 128 - i32::from(row.scale.zp);
+        let value_of = |(k, &c): (usize, &i8)| f64::from(integer(act, c) + offset) * scale(k) * value(row.scale.step);
+        row.codes.iter().enumerate().map(value_of).collect()
+    }
+
+    #[test]
+    fn every_coding_is_that_of_goldens_quantisers() {
+        let places = 10;
+        let step = Dyadic { mult: 1 << 15, shift: 15 + places };
+        for format in Format::ALL {
+            for &scaling in format.scalings() {
+                for rule in ScaleRule::ALL {
+                    let coding = Coding { grid: Grid { format, scaling }, mode: ActMode::Symmetric, rule };
+                    let own = input::Coding { format, scaling, acts: ActMode::Symmetric, rule, rotation: 1 };
+                    for seed in 0..20i64 {
+                        // Ranges of blocks differ by up to 2^8.
+                        let z = |k: i64| ((seed * 7919 + k * 104_729) % 2001 - 1000) << ((k / 16 + seed) % 8);
+                        let z: Vec<i64> = (0..96).map(z).collect();
+                        let expected = real(&input::input(&z, step, &own), &coding);
+                        let x = z.iter().map(|&z| libm::ldexp(z as f64, -i32::from(places)) as f32).collect();
+                        let mut x = Tensor::new(1, 96, x);
+                        coding.act().apply(&mut x);
+                        let widest = expected.iter().fold(0.0f64, |top, v| top.max(v.abs()));
+                        let same = |(a, b): &(&f32, &f64)| (f64::from(**a) - **b).abs() < 1e-4 * widest;
+                        let count = x.data.iter().zip(&expected).filter(same).count();
+                        // A tie in integers can lie beside it in floating point.
+                        assert!(count >= 95, "{} {} {}: {count} of 96", format.name(), scaling.name(), rule.name());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::code::{dyadic, round_half_up, value};
 use super::gptq::Rounder;
 use super::grid::Grid;
 use super::net::NetLinear;
-use super::scales::{Scales, channel_step, row_scales};
+use super::scales::{Scales, channel_step, row_scales, wanted_units};
 
 /// Alignment factor of the channel with the largest step.
 const ALIGN_ONE: f64 = (1u32 << 15) as f64;
@@ -53,10 +53,11 @@ impl Fitted {
     pub fn by_outputs(weight: &Tensor<f32>, how: Scales, rounder: &Rounder, grid: Grid, stretches: &[f64]) -> Self {
         let best = |n: usize| {
             let row = weight.row(n);
+            let wanted = wanted_units(grid, row, how);
             let mut best = (f64::INFINITY, 1.0);
             for &stretch in stretches.iter().filter(|_| stretches.len() > 1) {
-                let step = channel_step(grid, row, how, stretch);
-                let scales = row_scales(grid, row, step, how, stretch);
+                let step = channel_step(grid, &wanted, stretch);
+                let scales = row_scales(grid, row, &wanted, step, how, stretch);
                 let (_, error) = rounder.row(row, &block_units(grid, step, &scales));
                 if error < best.0 {
                     best = (error, stretch);
@@ -76,13 +77,14 @@ impl Fitted {
         round: &Round,
     ) -> Self {
         let all = || (0..weight.rows).into_par_iter();
-        let steps: Vec<f64> = all().map(|n| channel_step(grid, weight.row(n), how, stretch(n))).collect();
+        let wanted: Vec<Vec<f64>> = all().map(|n| wanted_units(grid, weight.row(n), how)).collect();
+        let steps: Vec<f64> = all().map(|n| channel_step(grid, &wanted[n], stretch(n))).collect();
         let weight_step = dyadic(steps.iter().copied().fold(0.0, f64::max));
         let align_of = |&step: &f64| round_half_up(step / value(weight_step) * ALIGN_ONE).min(ALIGN_ONE) as u16;
         let align: Vec<u16> = steps.iter().map(align_of).collect();
         let row = |n: usize| {
             let step = channel_value(weight_step, align[n]);
-            let scales = row_scales(grid, weight.row(n), step, how, stretch(n));
+            let scales = row_scales(grid, weight.row(n), &wanted[n], step, how, stretch(n));
             let codes = round(weight.row(n), &block_units(grid, step, &scales));
             (scales, codes)
         };

@@ -98,3 +98,57 @@ impl<'a> Rounder<'a> {
         dot(error, &self.gram.data[j * k..(j + 1) * k]) + self.ridge * error[j]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use spec::{Format, Scaling, Tensor};
+
+    use super::*;
+
+    const K: usize = 6;
+
+    fn correlated() -> Gram {
+        let value = |i: usize| ((i * 2_654_435_761) % 997) as f32 / 500.0 - 1.0;
+        let row = |t: usize| (0..K).map(move |c| value(31 * t + c) + 2.0 * value(7 * t) * (c % 3) as f32);
+        Gram::new(&[Tensor::new(200, K, (0..200).flat_map(row).collect())])
+    }
+
+    #[test]
+    fn the_cost_is_that_of_the_codes_and_near_the_least_there_is() {
+        let grid = Grid { format: Format::W4a8, scaling: Scaling::Channel };
+        let gram = correlated();
+        let rounder = Rounder::new(grid, &gram, 0.01);
+        let cost = |row: &[f32], codes: &[i8], unit: f64| {
+            let e: Vec<f64> = row.iter().zip(codes).map(|(&w, &c)| f64::from(w) - f64::from(c) * unit).collect();
+            let product = |i: usize| (0..K).map(|j| e[i] * e[j] * gram.data[K * i + j]).sum::<f64>();
+            (0..K).map(product).sum::<f64>() + rounder.ridge * e.iter().map(|e| e * e).sum::<f64>()
+        };
+        let (mut of_found, mut of_least) = (0.0, 0.0);
+        for seed in 0..20 {
+            let row: Vec<f32> = (0..K).map(|k| ((seed * 7919 + k * 104_729) % 1000) as f32 / 500.0 - 1.0).collect();
+            let unit = 0.3;
+            let (codes, found) = rounder.row(&row, &[unit]);
+            assert!((found - cost(&row, &codes, unit)).abs() < 1e-9 * found.max(1.0));
+            let nearest: Vec<i8> = row.iter().map(|&w| grid.encode(f64::from(w) / unit)).collect();
+            assert!(found <= cost(&row, &nearest, unit) + 1e-9, "seed {seed}");
+            // Of all codes within one of the nearest, none is better by much.
+            let mut least = f64::INFINITY;
+            for choice in 0..3usize.pow(K as u32) {
+                let step = |k: usize| (choice / 3usize.pow(k as u32) % 3) as i8 - 1;
+                let codes: Vec<i8> = nearest.iter().enumerate().map(|(k, &c)| (c + step(k)).clamp(-7, 7)).collect();
+                least = least.min(cost(&row, &codes, unit));
+            }
+            assert!(found < 2.5 * least, "seed {seed}: {found} against {least}");
+            (of_found, of_least) = (of_found + found, of_least + least);
+        }
+        assert!(of_found < 1.25 * of_least, "{of_found} against {of_least}");
+    }
+
+    #[test]
+    fn blocks_without_a_unit_keep_zeros() {
+        let grid = Grid { format: Format::Nvfp4, scaling: Scaling::Nv16 };
+        let gram = Gram::new(&[Tensor::new(20, 20, (0..400).map(|i| (i % 13) as f32 - 6.0).collect())]);
+        let (codes, _) = Rounder::new(grid, &gram, 0.01).row(&[0.5; 20], &[0.1, 0.0]);
+        assert!(codes[..16].iter().any(|&c| c != 0) && codes[16..].iter().all(|&c| c == 0));
+    }
+}

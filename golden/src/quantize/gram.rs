@@ -160,3 +160,56 @@ impl Factor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two windows of inputs that depend on one another.
+    fn windows() -> Vec<Tensor<f32>> {
+        let value = |i: usize| ((i * 2_654_435_761) % 1000) as f32 / 500.0 - 1.0;
+        let window = |first: usize, rows: usize| {
+            let row = |t: usize| (0..7).map(move |c| value(first + 5 * t + c) + value(first + 3 * t) * c as f32);
+            Tensor::new(rows, 7, (0..rows).flat_map(row).collect())
+        };
+        vec![window(0, 20), window(900, 301)]
+    }
+
+    #[test]
+    fn moments_are_the_sums_of_products() {
+        let x = windows();
+        let gram = Gram::new(&x);
+        for i in 0..7 {
+            for j in 0..7 {
+                let rows = x.iter().flat_map(|x| x.data.chunks_exact(7));
+                let sum: f64 = rows.map(|row| f64::from(row[i]) * f64::from(row[j])).sum();
+                assert!((gram.data[7 * i + j] - sum).abs() < 1e-4 * sum.abs().max(1.0), "{i}, {j}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_factor_gives_the_moments_back_and_solves_them() {
+        let gram = Gram::new(&windows());
+        let factor = gram.factor(0.02);
+        let ridge = 0.02 * gram.diagonal().iter().sum::<f64>() / 7.0;
+        let right = |i: usize, j: usize| gram.data[7 * i + j] + if i == j { ridge } else { 0.0 };
+        for i in 0..7 {
+            for j in 0..7 {
+                let r = |row: usize, column: usize| factor.column(column).get(row).copied().unwrap_or(0.0);
+                let product: f64 = (0..7).map(|c| r(i, c) * r(j, c)).sum();
+                assert!((product - right(i, j)).abs() < 1e-8 * right(i, i), "{i}, {j}");
+            }
+        }
+        let x: Vec<f64> = (0..7).map(|i| f64::from(i) - 2.5).collect();
+        let mut b: Vec<f64> = (0..7).map(|j| (0..7).map(|i| x[i] * right(i, j)).sum()).collect();
+        factor.solve(&mut b);
+        assert!(b.iter().zip(&x).all(|(b, x)| (b - x).abs() < 1e-6), "{b:?}");
+    }
+
+    #[test]
+    fn inputs_that_are_all_zero_still_have_a_factor() {
+        let gram = Gram::new(&[Tensor::filled(4, 3, 0.0)]);
+        assert_eq!(gram.factor(0.01).column(2), [0.0, 0.0, 1.0]);
+    }
+}

@@ -54,15 +54,25 @@ impl Grid {
         }
     }
 
-    /// The scale whose unit is nearest to `unit`, of those that are not zero (MX: nearest in the logarithm's floor, that is
-    /// the largest power of two that is not above it).
+    /// The largest code of a scale.
+    pub fn last_scale(&self) -> u8 {
+        match self.scaling {
+            Scaling::Channel => 0,
+            Scaling::Group32 | Scaling::Group16 => 255,
+            Scaling::Mx32 => mx_places(self.format) as u8,
+            Scaling::Nv16 => MAX_CODE,
+        }
+    }
+
+    /// The scale whose unit is nearest to `unit`, of those that are not zero (MX: in the logarithm).
     pub fn scale_for(&self, unit: f64) -> u8 {
         match self.scaling {
             Scaling::Channel => 0,
             Scaling::Group32 | Scaling::Group16 => round_half_up(unit).clamp(1.0, 255.0) as u8,
             Scaling::Mx32 => {
                 let places = mx_places(self.format) as i32;
-                (places - floor_log2(unit)).clamp(0, places) as u8
+                // The middle between two powers of two is sqrt(2) above the lower.
+                (places - floor_log2(unit * core::f64::consts::SQRT_2)).clamp(0, places) as u8
             }
             Scaling::Nv16 => {
                 let below = e4m3_below(unit);
@@ -132,7 +142,7 @@ mod tests {
         let grid = Grid { format: Format::Mxfp4, scaling: Scaling::Mx32 };
         for below in 0..=24 {
             let unit = grid.unit(below);
-            assert_eq!((grid.scale_for(unit), grid.scale_for(unit * 1.99)), (below, below));
+            assert_eq!((grid.scale_for(unit * 0.71), grid.scale_for(unit * 1.41)), (below, below));
         }
         assert_eq!((grid.unit(0), grid.unit(24), grid.unit(25)), (grid.largest_unit(), 1.0, 0.0));
     }

@@ -67,13 +67,15 @@ impl Recipe {
 
     /// The best recipe known for a format; mixed precision takes that of `w4a8`.
     pub fn best(format: Format) -> Self {
-        use Technique::{Clip, Correct, Gptq, Heads, Online, Rotate, Smooth};
-        let fitted = [Smooth, Clip, Gptq, Correct];
+        use Technique::{Clip, Correct, Gptq, Online, Rotate, Smooth};
+        let with = |first: &[Technique]| Self::new(&[first, &[Clip, Gptq, Correct]].concat());
         match format {
-            Format::W8a8 => Self::new(&[Online, Smooth, Gptq]),
-            Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 => Self::new(&fitted),
-            Format::Mxfp4 | Format::Nvfp4 => Self::new(&[&[Online][..], &fitted].concat()),
-            Format::W4a4 | Format::Fp4 => Self::new(&[&[Rotate, Heads, Online][..], &fitted].concat()),
+            Format::W8a8 => Self::new(&[Smooth]),
+            Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 => with(&[Smooth]),
+            // Factors behind norms move the powers of two of MX blocks of inputs away from where rotation left them.
+            Format::Mxfp4 => with(&[Online]),
+            Format::Nvfp4 => with(&[Online, Smooth]),
+            Format::W4a4 | Format::Fp4 => with(&[Rotate, Online, Smooth]),
         }
     }
 

@@ -72,3 +72,44 @@ fn outputs(weight: &mut Tensor<f32>, length: usize) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sim::Sim;
+    use super::*;
+    use crate::load::model::open;
+
+    #[test]
+    fn rotations_leave_the_logits() {
+        let net = Net::new(&open("fairy").unwrap()).unwrap();
+        let ids: Vec<u32> = (0..24).map(|i| i * 19 % 512).collect();
+        let exact = Sim::exact(&net).logits(&ids);
+        let changes: [fn(&mut Net); 3] = [
+            |net| residual(net, 4096),
+            values,
+            |net| {
+                for p in [place::O, place::DOWN] {
+                    for linear in net.blocks.iter_mut().map(|b| &mut b.linears[p]) {
+                        let length = length(linear.weight.cols, 64);
+                        input(linear, length);
+                    }
+                }
+            },
+        ];
+        for change in changes {
+            let mut turned = net.clone();
+            change(&mut turned);
+            let found = Sim::exact(&turned).logits(&ids);
+            let most = found.data.iter().zip(&exact.data).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(most < 1e-3, "logits move by {most}");
+            assert_ne!(turned.blocks[0].linears[place::O].weight, net.blocks[0].linears[place::O].weight);
+        }
+    }
+
+    #[test]
+    fn lengths_are_powers_of_two_that_divide() {
+        for (k, most, expected) in [(128, 4096, 128), (172, 4096, 4), (288, 4096, 32), (768, 32, 32), (7, 64, 1)] {
+            assert_eq!(length(k, most), expected);
+        }
+    }
+}

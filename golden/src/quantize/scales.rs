@@ -13,40 +13,37 @@ pub enum Scales<'a> {
     Search(&'a [f64]),
 }
 
-/// Smallest part of the largest magnitude that a searched scale still covers.
-const MOST_CLIPPED: f64 = 0.55;
+/// The units that the blocks of a row should have, not rounded; with MX powers of two.
+pub fn wanted_units(grid: Grid, row: &[f32], how: Scales) -> Vec<f64> {
+    let block = grid.block(row.len());
+    row.chunks(block).enumerate().map(|(b, w)| block_unit(grid, w, part(how, b * block, w.len()))).collect()
+}
 
 /// The step that a channel should have: its largest block then has the largest scale there is.
 ///
 /// `stretch` multiplies every unit; with MX it moves the channel's powers of two.
-pub fn channel_step(grid: Grid, row: &[f32], how: Scales, stretch: f64) -> f64 {
-    let block = grid.block(row.len());
-    let units = row.chunks(block).enumerate().map(|(b, w)| block_unit(grid, w, part(how, b * block, w.len())));
-    stretch * units.fold(0.0, f64::max) / grid.largest_unit()
+pub fn channel_step(grid: Grid, units: &[f64], stretch: f64) -> f64 {
+    stretch * units.iter().copied().fold(0.0, f64::max) / grid.largest_unit()
 }
 
 /// The scales of the blocks of a channel of that step; none where the channel is one block.
-pub fn row_scales(grid: Grid, row: &[f32], step: f64, how: Scales, stretch: f64) -> Vec<u8> {
+pub fn row_scales(grid: Grid, row: &[f32], units: &[f64], step: f64, how: Scales, stretch: f64) -> Vec<u8> {
     if grid.scaling == Scaling::Channel {
         return Vec::new();
     }
     let block = grid.block(row.len());
     let scale = |(b, w): (usize, &[f32])| {
-        let widest = amax(w);
-        if widest == 0.0 || step == 0.0 {
+        if units[b] == 0.0 || step == 0.0 {
             return 0;
         }
-        match part(how, b * block, w.len()) {
-            Scales::Widest(_) => grid.scale_for(stretch * block_unit(grid, w, how) / step),
-            Scales::Search(importance) => {
-                let wanted = |covered: f64| grid.scale_for(covered * stretch * widest / grid.top() / step);
-                let (least, most) = match grid.scaling {
-                    // Deficits: the smaller, the larger the scale.
-                    Scaling::Mx32 => (wanted(2.0), wanted(0.5)),
-                    _ => (wanted(MOST_CLIPPED), wanted(if grid.top() == 64.0 { 1.3 } else { 1.05 })),
-                };
-                best_scale(grid, w, importance, step, least.min(most)..=least.max(most))
+        let near = grid.scale_for(stretch * units[b] / step);
+        match (part(how, b * block, w.len()), grid.scaling) {
+            // Neighbours of coarse scales differ by more than rounding does.
+            (Scales::Search(importance), Scaling::Mx32 | Scaling::Nv16) => {
+                let range = near.saturating_sub(1)..=(near + 1).min(grid.last_scale());
+                best_scale(grid, w, importance, step, range)
             }
+            _ => near,
         }
     };
     row.chunks(block).enumerate().map(scale).collect()
@@ -60,13 +57,12 @@ fn part(how: Scales, first: usize, length: usize) -> Scales {
     }
 }
 
-/// Of a range of scales, the one with the least error; the largest unit of equals.
+/// Of a range of scales, the one with the least error; the first of equals.
 fn best_scale(grid: Grid, w: &[f32], importance: &[f64], step: f64, range: std::ops::RangeInclusive<u8>) -> u8 {
-    // Of the many factors of a group a coarse walk is enough: neighbours differ by less than rounding does.
-    let stride = ((range.end() - range.start()) / 24).max(1);
     let mut best = (f64::INFINITY, *range.end());
-    for scale in range.rev().step_by(stride.into()) {
-        let error = block_error(grid, w, importance, grid.unit(scale) * step);
+    for scale in range {
+        let unit = grid.unit(scale) * step;
+        let error = if unit > 0.0 { block_error(grid, w, importance, unit) } else { f64::INFINITY };
         if error < best.0 {
             best = (error, scale);
         }
