@@ -67,15 +67,13 @@ impl Recipe {
 
     /// The best recipe known for a format; mixed precision takes that of `w4a8`.
     pub fn best(format: Format) -> Self {
-        use Technique::{Clip, Correct, Gptq, Online, Rotate, Smooth};
+        use Technique::{Clip, Correct, Gptq, Heads, Online, Rotate, Smooth};
         let with = |first: &[Technique]| Self::new(&[first, &[Clip, Gptq, Correct]].concat());
         match format {
-            Format::W8a8 => Self::new(&[Smooth]),
+            Format::W8a8 => Self::new(&[Online, Smooth, Gptq]),
             Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 => with(&[Smooth]),
-            // Factors behind norms move the powers of two of MX blocks of inputs away from where rotation left them.
-            Format::Mxfp4 => with(&[Online]),
-            Format::Nvfp4 => with(&[Online, Smooth]),
-            Format::W4a4 | Format::Fp4 => with(&[Rotate, Online, Smooth]),
+            Format::Mxfp4 | Format::Nvfp4 => with(&[Online, Smooth]),
+            Format::W4a4 | Format::Fp4 => with(&[Rotate, Heads, Online, Smooth]),
         }
     }
 

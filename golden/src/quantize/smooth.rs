@@ -10,7 +10,7 @@
 //! **Source**: SmoothQuant, arXiv 2211.10438; FSBR of I-LLM, arXiv 2405.17849.
 
 use rayon::prelude::*;
-use spec::{Operand, ScaleRule, Tensor};
+use spec::{Operand, ScaleRule, Scaling, Tensor};
 
 use super::act::Coding;
 use super::eval::Windows;
@@ -25,9 +25,12 @@ use super::{rotate, tables};
 /// Strengths that are tried.
 const STRENGTHS: [f64; 9] = [0.15, 0.25, 0.35, 0.45, 0.5, 0.55, 0.65, 0.75, 0.85];
 
-/// Only an error this much lower than without factors or rotation is worth them: for 8-bit inputs, which rarely need
-/// them and whose weights can only lose, and for 4-bit inputs.
-const WORTH: [f64; 2] = [0.35, 0.98];
+/// Only an error this much lower than without factors is worth them: for 8-bit inputs, which rarely need them and whose
+/// weights can only lose, for inputs in blocks of a power of two, which follow outliers, and for other 4-bit inputs.
+const WORTH_FACTORS: [f64; 3] = [0.35, 0.5, 0.98];
+
+/// The same of a rotation at run time, for 8-bit and for 4-bit inputs.
+const WORTH_ROTATION: [f64; 2] = [0.7, 0.98];
 
 /// Tokens on which strengths are compared.
 const TOKENS: usize = 512;
@@ -186,7 +189,11 @@ fn best(
     if smooth {
         candidates.extend(STRENGTHS.map(|a| Some(factors(x, layers, source, a))));
     }
-    let worth = WORTH[usize::from(layers.iter().any(|(_, c)| c.grid.format.act() != Operand::Int8))];
+    let has = |wanted: fn(&Coding) -> bool| layers.iter().any(|(_, c)| wanted(c));
+    let is_narrow = has(|c| c.grid.format.act() != Operand::Int8);
+    let is_mx = is_narrow && has(|c| c.grid.scaling == Scaling::Mx32);
+    let for_factors = WORTH_FACTORS[if is_mx { 1 } else { 2 * usize::from(is_narrow) }];
+    let for_rotation = WORTH_ROTATION[usize::from(is_narrow)];
     let mut found = (f64::INFINITY, None, 1);
     for length in if rotation > 1 { vec![1, rotation] } else { vec![1] } {
         for s in &candidates {
@@ -195,6 +202,7 @@ fn best(
                 total += error(x, layer, *coding, exact, s.as_deref(), source, length);
             }
             // What costs nothing comes first; anything else must be worth it.
+            let worth = if length > found.2 { for_rotation } else { for_factors };
             if total < found.0 * if found.0.is_finite() { worth } else { 1.0 }
                 || (s.is_some() && found.1.is_some() && total < found.0)
             {
