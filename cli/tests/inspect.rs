@@ -19,9 +19,7 @@ fn a_file_says_what_is_inside() {
     let (code, text, _) = run(folder.path(), &["inspect", "m.q"]);
     assert_eq!(code, 0);
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-    for part in
-        ["4 blocks, hidden 128", "recipe plain", "3.down", "128x384", "group32", "lm_head", "-7..7", "-127..127"]
-    {
+    for part in ["4 blocks, hidden 128", "recipe ", "3.down", "128x384", "group32", "lm_head", "-7..7", "-127..127"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let (code, value) = json(folder.path(), &["inspect", "m.q"]);

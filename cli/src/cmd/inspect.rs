@@ -119,7 +119,8 @@ fn options_text(model: &QModel) -> String {
     let gains = model.blocks.iter().flat_map(|b| [&b.attn_norm, &b.ffn_norm]).chain([&model.norm]);
     let (norms, with_gain) = gains.fold((0, 0), |(all, some), n| (all + 1, some + u32::from(!n.gain.is_empty())));
     format!(
-        "options  format {}, recipe {}, exponential {}, probability of 1 = {}, sigmoid of {} bits,\n         \
+        "options  format {}, recipe {},\n         \
+         exponential {}, probability of 1 = {}, sigmoid of {} bits,\n         \
          keys and values of {} bits, scale rule {}, {with_gain} of {norms} norms with a gain",
         o.format,
         o.recipe,

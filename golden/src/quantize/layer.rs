@@ -56,7 +56,8 @@ pub fn layer_inputs(model: &Model, layer: &str, ids: &[u32]) -> Result<Tensor<f3
 ///
 /// # Errors
 /// As [`layer_inputs`]; asymmetric activations in a format that has none; for a QModel everything in which the layer
-/// differs from what is asked for, or from what the tile engine computes: one step a channel, no rotation.
+/// differs from what is asked for, or from what the tile engine computes: one step a channel. Inputs of a layer that
+/// rotates them are given as they are after the rotation.
 pub fn quantized_layer(
     model: &Model,
     layer: &str,
@@ -92,10 +93,6 @@ fn own_layer<'q>(q: &'q QModel, layer: &str, source: &str, format: Format, acts:
         let cure =
             "the tile engine has one step a channel: name a layer of w8a8, or quantize to a format without blocks";
         note("scaling", own.scaling.name().into(), "channel".into(), cure);
-    }
-    if own.rotation != 1 {
-        let cure = "the tile engine does not rotate: name another layer, or quantize with a recipe without rotation";
-        note("rotation", own.rotation.to_string(), "1".into(), cure);
     }
     if own.acts != acts {
         let cure = "leave --acts out, or quantize the original checkpoint so";
