@@ -60,7 +60,7 @@ const FIELDS: &[(&str, &str)] = &[
     ("array.preload_rows", "rows of weights that enter a cycle; a tile takes at least rows / preload_rows cycles"),
     ("array.chunk_rows", "most tokens that are computed together (1..=1024); buffers may force fewer"),
     ("pe.kind", "\"mac\" (multiply and accumulate) or \"shift\" (power-of-two weights)"),
-    ("pe.formats", "mac: w8a8, w4a8, fp4a8, fp4; shift: pot4; the first is the default"),
+    ("pe.formats", "mac: any (pot4 beside another), shift: pot4; the first is the default; whole models need w8a8"),
     ("pe.product_register", "whether the product is registered before it is added"),
     ("requant.lanes", "values requantised side by side; the largest divisor of cols not above it is built"),
     ("requant.dividers", "dividers in each lane (1..=8)"),
@@ -70,7 +70,17 @@ const FIELDS: &[(&str, &str)] = &[
     ("buffer.acc_bytes", "accumulator memory, both banks"),
     ("buffer.weight_tiles", "weight tiles held ready (2..=64)"),
     ("buffer.channels", "most output channels of a layer"),
-    ("bus.data_bits", "width of the AXI streams: 32, 64, 128, 256 or 512"),
+    (
+        "vec.lanes",
+        "values the vector unit takes a cycle; the largest power of two not above it that divides rows and cols",
+    ),
+    ("vec.elements", "vector memory, in elements of 64 bits"),
+    ("vec.params", "parameter memory, in elements of 32 bits"),
+    ("vec.dividers", "quotients that a lane has under way (1..=32)"),
+    ("vec.quotient_bits", "quotient bits that a divider makes a cycle (1..=8)"),
+    ("bus.data_bits", "width of AXI streams and of the memory port: 32, 64, 128, 256 or 512"),
+    ("dma.outstanding", "read bursts under way at once (1..=16)"),
+    ("dma.burst_beats", "most beats of a burst (1..=256)"),
 ];
 
 /// The configuration as a file, each field with its meaning beside it.

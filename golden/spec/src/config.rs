@@ -26,8 +26,12 @@ pub struct Config {
     pub requant: Requant,
     /// On-chip buffers.
     pub buffer: Buffer,
+    /// Vector unit.
+    pub vec: Vector,
     /// Streams.
     pub bus: Bus,
+    /// Memory masters.
+    pub dma: Dma,
 }
 
 /// `[design]`.
@@ -92,6 +96,32 @@ pub struct Buffer {
     pub channels: u32,
 }
 
+/// `[vec]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vector {
+    /// Lanes wanted; the largest power of two not above it that divides `array.rows` and `array.cols` is built.
+    pub lanes: u32,
+    /// Elements of 64 bits in the vector memory, both the residual stream and scratch.
+    pub elements: u32,
+    /// Parameters of 32 bits in the parameter memory.
+    pub params: u32,
+    /// Dividers in each lane.
+    pub dividers: u32,
+    /// Quotient bits each divider makes a cycle.
+    pub quotient_bits: u32,
+}
+
+/// `[dma]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dma {
+    /// Read bursts that may be under way at once.
+    pub outstanding: u32,
+    /// Most beats of a burst; it never crosses 4 KiB.
+    pub burst_beats: u32,
+}
+
 /// `[bus]`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +162,13 @@ impl Config {
         range("buffer.acc_bytes", self.buffer.acc_bytes, 64, 1 << 26, "choose the accumulator memory's size");
         range("buffer.weight_tiles", self.buffer.weight_tiles, 2, 64, "one tile computes while the next is loaded");
         range("buffer.channels", self.buffer.channels, 1, 1 << 20, "choose the most output channels of a layer");
+        range("vec.lanes", self.vec.lanes, 1, 64, "choose how many values the vector unit takes a cycle");
+        range("vec.elements", self.vec.elements, 64, 1 << 16, "choose the vector memory's size: 16-bit addresses");
+        range("vec.params", self.vec.params, 64, 1 << 16, "choose the parameter memory's size: 16-bit addresses");
+        range("vec.dividers", self.vec.dividers, 1, 32, "choose how many quotients a lane has under way");
+        range("vec.quotient_bits", self.vec.quotient_bits, 1, 8, "choose how many bits a divider makes a cycle");
+        range("dma.outstanding", self.dma.outstanding, 1, 16, "choose how many read bursts may be under way");
+        range("dma.burst_beats", self.dma.burst_beats, 1, 256, "AXI4 bursts have at most 256 beats");
         if !matches!(self.bus.data_bits, 32 | 64 | 128 | 256 | 512) {
             problems.push(Problem::new(
                 "bus.data_bits",
@@ -160,9 +197,12 @@ impl Config {
             problems.push(Problem::new("pe.formats", "[]", "at least one format", "name a format"));
         }
         for (i, &format) in self.pe.formats.iter().enumerate() {
-            if !self.pe.kind.supports(format) {
+            // Beside other formats, powers of two are decoded to the multiplier's INT8.
+            let is_decoded = self.pe.formats.iter().any(|&other| other != format && self.pe.kind.supports(other));
+            let is_computed = self.pe.kind == PeKind::Mac && format == Format::Pot4 && is_decoded;
+            if !self.pe.kind.supports(format) && !is_computed {
                 let allowed: Vec<_> =
-                    Format::PLAIN.into_iter().filter(|&f| self.pe.kind.supports(f)).map(Format::name).collect();
+                    Format::ALL.into_iter().filter(|&f| self.pe.kind.supports(f)).map(Format::name).collect();
                 let cure = format!("or set pe.kind = {:?}", format.pe_kind().name());
                 let allowed = format!("{} with pe.kind = {:?}", allowed.join(", "), self.pe.kind.name());
                 problems.push(Problem::new("pe.formats", format.name(), allowed, cure));

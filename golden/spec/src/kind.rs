@@ -306,10 +306,11 @@ impl PeKind {
         }
     }
 
-    /// Whether an array of PEs of this kind computes that format; so far formats with one step a channel.
+    /// Whether an array of PEs of this kind computes that format alone. A multiplier computes power-of-two weights too
+    /// where other formats are offered beside them, since it then takes decoded INT8.
     pub const fn supports(self, format: Format) -> bool {
         match self {
-            Self::Mac => matches!(format, Format::W8a8 | Format::W4a8 | Format::Fp4a8 | Format::Fp4),
+            Self::Mac => !matches!(format, Format::Pot4),
             Self::Shift => matches!(format, Format::Pot4),
         }
     }

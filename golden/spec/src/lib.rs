@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod error;
+pub mod isa;
 pub mod kind;
 pub mod model;
 pub mod qmodel;

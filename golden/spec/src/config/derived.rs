@@ -2,7 +2,7 @@
 
 use super::Config;
 use crate::error::Problem;
-use crate::kind::Operand;
+use crate::kind::{Format, Operand, Scaling};
 use crate::stream;
 
 /// Every engine takes payloads of so many words, whatever its buffers hold.
@@ -70,6 +70,46 @@ impl Config {
     /// Words in each of the two accumulator banks.
     pub fn acc_words(&self) -> u32 {
         self.buffer.acc_bytes / 2 / self.acc_word_bits().div_ceil(8)
+    }
+
+    /// Lanes of the vector unit that are built: the largest power of two not above `vec.lanes` that divides both
+    /// `array.rows` and `array.cols`.
+    pub fn vec_lanes(&self) -> u32 {
+        let common = |lanes: u32| self.array.rows.is_multiple_of(lanes) && self.array.cols.is_multiple_of(lanes);
+        (0..=6).map(|log| 1 << log).filter(|&l| l <= self.vec.lanes && common(l)).max().unwrap_or(1)
+    }
+
+    /// Bits of an accumulator of the whole machine: 32 where every format has one step a channel, 48 with group or MX
+    /// scales, 64 with NVFP4.
+    ///
+    /// A format that can be had with and without scales counts as it is best known: w8a8 without, w4a8 with.
+    pub fn top_acc_bits(&self) -> u32 {
+        let bits = |format: &Format| match format.scalings()[0] {
+            Scaling::Channel => 32,
+            Scaling::Group32 | Scaling::Group16 | Scaling::Mx32 => 48,
+            Scaling::Nv16 => 64,
+        };
+        self.pe.formats.iter().map(bits).max().unwrap_or(32)
+    }
+
+    /// Words in each of the two accumulator banks of the whole machine: `[cols]` sums of [`Self::top_acc_bits`].
+    pub fn top_acc_words(&self) -> u32 {
+        self.buffer.acc_bytes / 2 / (self.array.cols * self.top_acc_bits()).div_ceil(8)
+    }
+
+    /// Words in each half of the activation buffer of the whole machine: `[rows]` codes of 8 bits and a scale byte.
+    pub fn top_act_words(&self) -> u32 {
+        self.buffer.act_bytes / 2 / (self.array.rows + 1)
+    }
+
+    /// Words in the weight FIFO: tiles of [`Self::preload_cycles`] words, each of [`Self::weight_word_bits`].
+    pub fn weight_words(&self) -> u32 {
+        self.buffer.weight_tiles * self.preload_cycles()
+    }
+
+    /// Bytes of a beat of the memory port.
+    pub fn beat_bytes(&self) -> u32 {
+        self.bus.data_bits / 8
     }
 
     /// Requantizer lanes that are built: the largest divisor of `array.cols` not above `requant.lanes`.

@@ -2,7 +2,7 @@
 
 use toml::{Table, Value};
 
-use super::{Array, Buffer, Bus, Config, Design, Pe, Requant};
+use super::{Array, Buffer, Bus, Config, Design, Dma, Pe, Requant, Vector};
 use crate::error::{Error, Problem};
 use crate::kind::{Format, PeKind, RequantMode};
 
@@ -75,7 +75,7 @@ fn read_section(section: &str, fields: &Table, stated: &Table, problems: &mut Ve
 fn misfit(field: &str, sample: &Value, given: Option<&Value>) -> Option<String> {
     let words: Vec<&str> = match field {
         "pe.kind" => PeKind::ALL.map(PeKind::name).to_vec(),
-        "pe.formats" => Format::PLAIN.map(Format::name).to_vec(),
+        "pe.formats" => Format::ALL.map(Format::name).to_vec(),
         "requant.modes" => RequantMode::ALL.map(RequantMode::name).to_vec(),
         _ => Vec::new(),
     };
@@ -116,7 +116,9 @@ fn sample() -> Config {
         pe: Pe { kind: PeKind::Mac, formats: vec![Format::W8a8], product_register: false },
         requant: Requant { lanes: 1, dividers: 1, quotient_bits: 1, modes: vec![RequantMode::Dynamic] },
         buffer: Buffer { act_bytes: 64, acc_bytes: 64, weight_tiles: 2, channels: 1 },
+        vec: Vector { lanes: 1, elements: 64, params: 64, dividers: 1, quotient_bits: 1 },
         bus: Bus { data_bits: 32 },
+        dma: Dma { outstanding: 1, burst_beats: 1 },
     }
 }
 
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn an_empty_file_lacks_every_table() {
         let fields: Vec<String> = problems("").into_iter().map(|p| p.field).collect();
-        assert_eq!(fields, ["[array]", "[buffer]", "[bus]", "[design]", "[pe]", "[requant]"]);
+        assert_eq!(fields, ["[array]", "[buffer]", "[bus]", "[design]", "[dma]", "[pe]", "[requant]", "[vec]"]);
     }
 
     #[test]

@@ -1,0 +1,326 @@
+//! The assembler: text to a [`Program`], with every problem and its line.
+//!
+//! A line is a directive, an instruction or, behind `.data`, bytes in hexadecimal; `;` begins a comment. Fields are
+//! `name=value` in any order, flags their bare name; those that are left away hold their default. An address is a number
+//! or the name of a segment, with `+` and a number behind it.
+
+use std::collections::HashMap;
+
+use super::disasm::output_name;
+use super::field::{Field, FieldSpec, Kind};
+use super::instr::Instr;
+use super::machine::Machine;
+use super::op::{Op, Queue};
+use super::program::{Mark, Output, OutputKind, Program, Segment};
+use crate::error::{Error, Problem};
+use crate::kind::Format;
+
+/// The sizes of a machine by name, in the order in which they are written.
+pub(super) fn machine_fields(m: &Machine) -> [(&'static str, u32); 12] {
+    [
+        ("rows", m.rows),
+        ("cols", m.cols),
+        ("preload_rows", m.preload_rows),
+        ("chunk_rows", m.chunk_rows),
+        ("lanes", m.lanes),
+        ("beat_bytes", m.beat_bytes),
+        ("weight_words", m.weight_words),
+        ("act_words", m.act_words),
+        ("acc_words", m.acc_words),
+        ("acc_bits", m.acc_bits),
+        ("elements", m.elements),
+        ("params", m.params),
+    ]
+}
+
+/// Assembles a program.
+///
+/// # Errors
+/// [`Error::Invalid`] with every line that has a problem; then with what [`Program::check`] finds.
+pub fn assemble(text: &str) -> Result<Program, Error> {
+    let mut reader = Reader::default();
+    // Segments may be used before the line that states them.
+    for (line, words) in lines(text).filter(|(_, words)| words[0] == ".segment") {
+        if let Err(problem) = reader.segment(&words) {
+            reader.note(line, problem);
+        }
+    }
+    for (line, words) in lines(text) {
+        if let Err(problem) = reader.line(&words) {
+            reader.note(line, problem);
+        }
+    }
+    reader.finish()
+}
+
+/// Number and words of every line that has any.
+fn lines(text: &str) -> impl Iterator<Item = (usize, Vec<&str>)> {
+    let words = |line: &'_ str| -> usize { line.find(';').unwrap_or(line.len()) };
+    text.lines().enumerate().filter_map(move |(at, line)| {
+        let found: Vec<&str> = line[..words(line)].split_whitespace().collect();
+        (!found.is_empty()).then_some((at + 1, found))
+    })
+}
+
+#[derive(Default)]
+struct Reader {
+    machine: Option<Machine>,
+    segments: Vec<Segment>,
+    /// Place of each segment by its name.
+    names: HashMap<String, usize>,
+    instrs: Vec<Instr>,
+    marks: Vec<Mark>,
+    outputs: Vec<Output>,
+    /// The segment whose bytes are being read.
+    data: Option<usize>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    fn note(&mut self, line: usize, problem: Problem) {
+        self.problems.push(Problem { field: format!("line {line}: {}", problem.field), ..problem });
+    }
+
+    fn line(&mut self, words: &[&str]) -> Result<(), Problem> {
+        match words[0] {
+            ".segment" => Ok(()),
+            ".code" => {
+                self.data = None;
+                no_more(&words[1..])
+            }
+            ".machine" => {
+                self.machine = Some(machine(&words[1..])?);
+                Ok(())
+            }
+            ".output" => self.output(&words[1..]),
+            ".mark" => self.mark(&words[1..]),
+            ".data" => {
+                let name = *words.get(1).ok_or_else(|| missing("segment", "its name"))?;
+                let place = self.names.get(name).copied();
+                self.data = Some(place.ok_or_else(|| unknown("segment", name, "a name of a .segment line"))?);
+                no_more(&words[2..])
+            }
+            directive if directive.starts_with('.') => {
+                Err(unknown("directive", directive, ".machine, .segment, .output, .mark, .code, .data"))
+            }
+            _ => match self.data {
+                Some(place) => bytes(words, &mut self.segments[place]),
+                None => {
+                    let instr = self.instruction(words)?;
+                    self.instrs.push(instr);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn segment(&mut self, words: &[&str]) -> Result<(), Problem> {
+        let name = *words.get(1).ok_or_else(|| missing("segment", "its name"))?;
+        let fields = Fields::new(&words[2..], &["addr", "len"])?;
+        let (addr, len) = (number("addr", fields.need("addr")?)?, number("len", fields.need("len")?)?);
+        if self.names.insert(name.into(), self.segments.len()).is_some() {
+            return Err(Problem::new("segment", name, "each name once", "give it another name"));
+        }
+        self.segments.push(Segment { name: name.into(), addr, len, data: vec![] });
+        Ok(())
+    }
+
+    fn output(&mut self, words: &[&str]) -> Result<(), Problem> {
+        let kinds = [OutputKind::Tokens, OutputKind::Logits, OutputKind::Steps];
+        let word = *words.first().ok_or_else(|| missing("output", "tokens, logits or steps"))?;
+        let kind = kinds.into_iter().find(|&k| output_name(k) == word);
+        let kind = kind.ok_or_else(|| unknown("output", word, "tokens, logits, steps"))?;
+        let fields = Fields::new(&words[1..], &["addr", "rows", "cols", "stride"])?;
+        let size = |name: &str| number(name, fields.need(name)?);
+        let addr = self.address(fields.need("addr")?)?;
+        self.outputs.push(Output { kind, addr, rows: size("rows")?, cols: size("cols")?, stride: size("stride")? });
+        Ok(())
+    }
+
+    fn mark(&mut self, words: &[&str]) -> Result<(), Problem> {
+        let tag = number("tag", words.first().ok_or_else(|| missing("mark", "its tag"))?)?;
+        let fields = Fields::new(&words[1..], &["token", "tokens", "layer", "operator"])?;
+        let layer = fields.find("layer").map(|value| number("layer", value)).transpose()?;
+        let (token, tokens) = (number("token", fields.need("token")?)?, number("tokens", fields.need("tokens")?)?);
+        self.marks.push(Mark { tag, token, tokens, layer, operator: fields.need("operator")?.into() });
+        Ok(())
+    }
+
+    fn address(&self, text: &str) -> Result<u32, Problem> {
+        let (base, offset) = text.split_once('+').unwrap_or((text, "0"));
+        let Some(&place) = self.names.get(base) else {
+            return number("addr", text);
+        };
+        let addr = u64::from(self.segments[place].addr) + u64::from(number::<u32>("addr", offset)?);
+        u32::try_from(addr).map_err(|_| Problem::new("addr", text, "0..2^32", "choose a smaller offset"))
+    }
+
+    fn instruction(&self, words: &[&str]) -> Result<Instr, Problem> {
+        let Some(op) = Op::from_name(words[0]) else {
+            return Err(unknown("instruction", words[0], "an instruction of the ISA (docs/isa.md)"));
+        };
+        let (mut values, mut waits, mut signals) = (Vec::new(), Vec::new(), Vec::new());
+        for word in &words[1..] {
+            let (name, value) = word.split_once('=').map_or((*word, None), |(name, value)| (name, Some(value)));
+            match (name, value) {
+                ("wait", Some(list)) => waits.extend(queues(op, "wait", list)?),
+                ("signal", Some(list)) => signals.extend(queues(op, "signal", list)?),
+                _ => {
+                    let spec = Field::from_name(name).and_then(|field| op.spec().field(field));
+                    let Some(spec) = spec else {
+                        let known: Vec<_> = op.spec().fields.iter().map(|f| f.field.name()).collect();
+                        return Err(unknown(op.name(), name, &format!("{}, wait, signal", known.join(", "))));
+                    };
+                    if values.iter().any(|(field, _)| *field == spec.field) {
+                        let field = format!("{}.{name}", op.name());
+                        return Err(Problem::new(field, word, "each field once", "remove the second one"));
+                    }
+                    values.push((spec.field, self.value(op, spec, value)?));
+                }
+            }
+        }
+        let instr = Instr::new(op, &values)?;
+        let instr = waits.into_iter().fold(instr, Instr::waiting);
+        Ok(signals.into_iter().fold(instr, Instr::signalling))
+    }
+
+    fn value(&self, op: Op, spec: &FieldSpec, text: Option<&str>) -> Result<i64, Problem> {
+        let field = format!("{}.{}", op.name(), spec.field);
+        match (spec.kind, text) {
+            (Kind::Flag, None) => Ok(1),
+            (_, None) => Err(Problem::new(field, "no value", spec.allowed(), "write name=value")),
+            (Kind::Names(names), Some(text)) => names
+                .iter()
+                .position(|name| *name == text)
+                .map(|at| at as i64)
+                .ok_or_else(|| Problem::new(field, text, spec.allowed(), "choose one of them")),
+            (_, Some(text)) if spec.field == Field::Addr => {
+                self.address(text).map(i64::from).map_err(|p| Problem { field, ..p })
+            }
+            (_, Some(text)) => number(&field, text),
+        }
+    }
+
+    fn finish(mut self) -> Result<Program, Error> {
+        if self.machine.is_none() && self.problems.is_empty() {
+            self.problems.push(missing(".machine", "a line with the sizes of the machine"));
+        }
+        let Some(machine) = self.machine.filter(|_| self.problems.is_empty()) else {
+            return Err(Error::Invalid(self.problems));
+        };
+        self.marks.sort_by_key(|mark| mark.tag);
+        let Self { segments, instrs, marks, outputs, .. } = self;
+        let program = Program { machine, segments, instrs, marks, outputs };
+        program.check()?;
+        Ok(program)
+    }
+}
+
+/// `name=value` words of a directive.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn new(words: &[&'a str], known: &[&str]) -> Result<Self, Problem> {
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        for word in words {
+            match word.split_once('=') {
+                Some((name, value)) if known.contains(&name) && fields.iter().all(|f| f.0 != name) => {
+                    fields.push((name, value));
+                }
+                _ => return Err(unknown("field", word, &format!("each once: {}", known.join(", ")))),
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    fn find(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|field| field.0 == name).map(|field| field.1)
+    }
+
+    fn need(&self, name: &str) -> Result<&'a str, Problem> {
+        self.find(name).ok_or_else(|| missing(name, &format!("{name}=...")))
+    }
+}
+
+fn machine(words: &[&str]) -> Result<Machine, Problem> {
+    let mut m = Machine {
+        rows: 0,
+        cols: 0,
+        preload_rows: 0,
+        chunk_rows: 0,
+        lanes: 0,
+        beat_bytes: 0,
+        weight_words: 0,
+        act_words: 0,
+        acc_words: 0,
+        acc_bits: 0,
+        elements: 0,
+        params: 0,
+        formats: vec![],
+    };
+    let names: Vec<&str> = machine_fields(&m).iter().map(|f| f.0).chain(["formats"]).collect();
+    let fields = Fields::new(words, &names)?;
+    let size = |name: &str| number::<u32>(name, fields.need(name)?);
+    m.rows = size("rows")?;
+    m.cols = size("cols")?;
+    m.preload_rows = size("preload_rows")?;
+    m.chunk_rows = size("chunk_rows")?;
+    m.lanes = size("lanes")?;
+    m.beat_bytes = size("beat_bytes")?;
+    m.weight_words = size("weight_words")?;
+    m.act_words = size("act_words")?;
+    m.acc_words = size("acc_words")?;
+    m.acc_bits = size("acc_bits")?;
+    m.elements = size("elements")?;
+    m.params = size("params")?;
+    for word in fields.need("formats")?.split(',') {
+        let format = Format::from_name(word);
+        m.formats.push(format.ok_or_else(|| unknown("formats", word, &Format::ALL.map(Format::name).join(", ")))?);
+    }
+    Ok(m)
+}
+
+fn queues(op: Op, field: &str, list: &str) -> Result<Vec<Queue>, Problem> {
+    if op.queue() == Queue::Control {
+        let value = format!("{field}={list}");
+        return Err(Problem::new(op.name(), value, "no tokens: fetch handles it", "remove it"));
+    }
+    let queue = |name| Queue::from_name(name).ok_or_else(|| unknown(field, name, "load, mm, vec, store"));
+    list.split(',').map(queue).collect()
+}
+
+fn bytes(words: &[&str], segment: &mut Segment) -> Result<(), Problem> {
+    for word in words {
+        for pair in word.as_bytes().chunks(2) {
+            let byte = std::str::from_utf8(pair).ok().filter(|p| p.len() == 2 && !p.starts_with('+'));
+            let byte = byte.and_then(|pair| u8::from_str_radix(pair, 16).ok());
+            segment.data.push(byte.ok_or_else(|| unknown("data", word, "pairs of hexadecimal digits"))?);
+        }
+    }
+    Ok(())
+}
+
+/// A decimal number, or a hexadecimal one behind `0x`.
+fn number<T: TryFrom<i128>>(field: &str, text: &str) -> Result<T, Problem> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) if !digits.starts_with(['+', '-']) => i128::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None => text.parse().ok(),
+    };
+    let bits = 8 * size_of::<T>();
+    let allowed =
+        || unknown(field, text, &format!("a number of {bits} bits, or the name of a segment where an address stands"));
+    parsed.and_then(|value| T::try_from(value).ok()).ok_or_else(allowed)
+}
+
+fn no_more(words: &[&str]) -> Result<(), Problem> {
+    words.first().map_or(Ok(()), |word| Err(Problem::new("line", word, "nothing behind it", "remove it")))
+}
+
+fn missing(field: &str, allowed: &str) -> Problem {
+    Problem::new(field, "missing", allowed, "add it")
+}
+
+fn unknown(field: &str, value: &str, allowed: &str) -> Problem {
+    Problem::new(field, value, allowed, "correct it")
+}
