@@ -1,6 +1,6 @@
 //! What quantization costs, for people and for scripts.
 
-use golden::quantize::{Measured, Windows};
+use golden::quantize::{Clipped, Measured, Windows};
 use serde_json::{Map, Value, json};
 use spec::model::{QLayer, QModel};
 
@@ -38,7 +38,7 @@ impl Evaluated {
         let (q, m) = (&self.quantized, &self.measured);
         let against = m.against.as_ref();
         let layers = self.quantized.linears().enumerate().map(|(i, layer)| {
-            let error = against.and_then(|a| a.layers.get(i));
+            let (error, inputs) = (against.and_then(|a| a.layers.get(i)), m.inputs.get(i));
             json!({
                 "name": layer.linear.name,
                 "format": layer.linear.format.name(),
@@ -47,6 +47,8 @@ impl Evaluated {
                 "sqnr_db": error.map(|e| e.sqnr_db),
                 "worst_channel": error.map(|e| e.worst),
                 "worst_channel_db": error.map(|e| e.worst_db),
+                "inputs_clipped": inputs.map(|i| i.count),
+                "inputs": inputs.map(|i| i.all),
             })
         });
         let value = json!({
@@ -104,6 +106,12 @@ pub fn report(model: &str, windows: &Windows, found: &Evaluated) -> Report {
         grouped(m.saturated.count()),
         grouped(m.saturated.all)
     );
+    let inputs = |count: &dyn Fn(&Clipped) -> u64| grouped(m.inputs.iter().map(count).sum());
+    text += &format!(
+        "\ninputs of linear layers that the edge of their format clipped: {} of {}",
+        inputs(&|i| i.count),
+        inputs(&|i| i.all)
+    );
     text += &format!(
         "\nlinear layers of {} bytes, {:.3} a weight\n\n{}",
         grouped(found.bytes() as u64),
@@ -122,14 +130,15 @@ fn layers(found: &Evaluated) -> String {
     let Some(against) = &found.measured.against else {
         return "give --reference CHECKPOINT to see what quantization cost, and the error of each layer".into();
     };
-    let mut table = Table::new(&["layer", "format", "scaling", "SQNR dB", "worst channel", "its dB"]);
-    let mut rows: Vec<_> = found.quantized.linears().zip(&against.layers).collect();
+    let mut table = Table::new(&["layer", "format", "scaling", "SQNR dB", "worst channel", "its dB", "clipped %"]);
+    let inputs = &found.measured.inputs;
+    let mut rows: Vec<_> = found.quantized.linears().zip(&against.layers).zip(inputs).collect();
     let all = rows.len();
     if all > TABLE_LAYERS {
-        rows.sort_by(|a, b| a.1.sqnr_db.total_cmp(&b.1.sqnr_db));
+        rows.sort_by(|a, b| a.0.1.sqnr_db.total_cmp(&b.0.1.sqnr_db));
         rows.truncate(TABLE_LAYERS);
     }
-    for (layer, error) in &rows {
+    for ((layer, error), inputs) in &rows {
         table.row([
             error.name.clone(),
             layer.linear.format.name().to_string(),
@@ -137,6 +146,7 @@ fn layers(found: &Evaluated) -> String {
             format!("{:.1}", error.sqnr_db),
             error.worst.to_string(),
             format!("{:.1}", error.worst_db),
+            format!("{:.3}", inputs.count as f64 * 100.0 / inputs.all.max(1) as f64),
         ]);
     }
     let rest = if all > rows.len() {

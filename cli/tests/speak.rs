@@ -89,6 +89,8 @@ fn integers_are_measured_against_the_checkpoint() {
     assert_eq!(layers.len(), 29);
     assert!(layers.iter().all(|layer| number(layer, "sqnr_db") > 20.0), "{value}");
     assert!(layers.iter().all(|layer| number(layer, "worst_channel_db") <= number(layer, "sqnr_db")));
+    // The edge of INT8 clips nothing: the largest value of a row has the largest code.
+    assert!(layers.iter().all(|layer| number(layer, "inputs") > 0.0 && number(layer, "inputs_clipped") == 0.0));
     // A byte a weight, two a channel.
     assert!((1.0..1.05).contains(&number(&value, "bytes_per_weight")));
 

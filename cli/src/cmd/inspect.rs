@@ -18,7 +18,7 @@ use crate::report::{Report, Table, grouped};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole inspect fairy.q\n  systole inspect fairy.q --json\n\n\
     B/w      bytes a weight: codes, scales of blocks, alignment factors of channels\n  \
-    codes    smallest and largest integer of the codes (e2m1: twice the value, pot4: 64 times)\n  \
+    codes    smallest and largest integer of the codes (e2m1: twice the value, pot4, pot8: 64 times)\n  \
     edge %   codes at the end of the format's range; zero %: codes that are zero\n  \
     spread   largest over smallest step of a channel; channels with step 0 are counted as silent\n  \
     input    sym or asym (with a zero point); H32: rotated by Hadamard transforms of 32")]

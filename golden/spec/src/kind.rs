@@ -14,16 +14,18 @@ pub enum Operand {
     E2m1,
     /// Power of two: bit 3 sign, code 0 zero, 1..=7 is 2^-(code-1); its integer is the value times 64.
     Pot4,
+    /// Sum of two powers of two: a PoT code in the low four bits and one in the high four; its integer is the value times 64.
+    Pot8,
 }
 
 impl Operand {
     /// Every operand code, in the order in which tests loop over them.
-    pub const ALL: [Self; 4] = [Self::Int8, Self::Int4, Self::E2m1, Self::Pot4];
+    pub const ALL: [Self; 5] = [Self::Int8, Self::Int4, Self::E2m1, Self::Pot4, Self::Pot8];
 
     /// Bits of one code.
     pub const fn bits(self) -> u32 {
         match self {
-            Self::Int8 => 8,
+            Self::Int8 | Self::Pot8 => 8,
             Self::Int4 | Self::E2m1 | Self::Pot4 => 4,
         }
     }
@@ -34,6 +36,7 @@ impl Operand {
             Self::Int8 | Self::Pot4 => 8,
             Self::Int4 => 4,
             Self::E2m1 => 5,
+            Self::Pot8 => 9,
         }
     }
 
@@ -42,14 +45,14 @@ impl Operand {
         match self {
             Self::Int8 | Self::Int4 => 0,
             Self::E2m1 => 1,
-            Self::Pot4 => 6,
+            Self::Pot4 | Self::Pot8 => 6,
         }
     }
 
     /// Largest magnitude of that integer, over all codes.
     pub const fn magnitude(self) -> u32 {
         match self {
-            Self::Int8 => 128,
+            Self::Int8 | Self::Pot8 => 128,
             Self::Int4 => 8,
             Self::E2m1 => 12,
             Self::Pot4 => 64,
@@ -63,6 +66,7 @@ impl Operand {
             Self::Int4 => "int4",
             Self::E2m1 => "e2m1",
             Self::Pot4 => "pot4",
+            Self::Pot8 => "pot8",
         }
     }
 }
@@ -81,6 +85,8 @@ pub enum Format {
     Fp4,
     /// Power-of-two weights, INT8 activations.
     Pot4,
+    /// Weights that are sums of two powers of two, INT8 activations.
+    Pot8,
     /// INT4 weights and activations.
     W4a4,
     /// FP4 E2M1 weights in blocks with a power-of-two scale (OCP MX), INT8 activations.
@@ -93,7 +99,7 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order of reports; tests loop over it.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::W8a8,
         Self::W4a8,
         Self::W4a4,
@@ -103,10 +109,11 @@ impl Format {
         Self::Mxfp4,
         Self::Nvfp4,
         Self::Pot4,
+        Self::Pot8,
     ];
 
     /// The formats that the tile engine computes, each with one step a channel.
-    pub const PLAIN: [Self; 5] = [Self::W8a8, Self::W4a8, Self::Fp4a8, Self::Fp4, Self::Pot4];
+    pub const PLAIN: [Self; 6] = [Self::W8a8, Self::W4a8, Self::Fp4a8, Self::Fp4, Self::Pot4, Self::Pot8];
 
     /// Name on the command line and in Config files.
     pub const fn name(self) -> &'static str {
@@ -116,6 +123,7 @@ impl Format {
             Self::Fp4a8 => "fp4a8",
             Self::Fp4 => "fp4",
             Self::Pot4 => "pot4",
+            Self::Pot8 => "pot8",
             Self::W4a4 => "w4a4",
             Self::Mxfp4a8 => "mxfp4a8",
             Self::Mxfp4 => "mxfp4",
@@ -135,13 +143,14 @@ impl Format {
             Self::W4a8 | Self::W4a4 => Operand::Int4,
             Self::Fp4a8 | Self::Fp4 | Self::Mxfp4a8 | Self::Mxfp4 | Self::Nvfp4 => Operand::E2m1,
             Self::Pot4 => Operand::Pot4,
+            Self::Pot8 => Operand::Pot8,
         }
     }
 
     /// Code of the activations.
     pub const fn act(self) -> Operand {
         match self {
-            Self::W8a8 | Self::W4a8 | Self::Fp4a8 | Self::Pot4 | Self::Mxfp4a8 => Operand::Int8,
+            Self::W8a8 | Self::W4a8 | Self::Fp4a8 | Self::Pot4 | Self::Pot8 | Self::Mxfp4a8 => Operand::Int8,
             Self::W4a4 => Operand::Int4,
             Self::Fp4 | Self::Mxfp4 | Self::Nvfp4 => Operand::E2m1,
         }
@@ -150,7 +159,7 @@ impl Format {
     /// The scalings that its weights can have, the best known first.
     pub const fn scalings(self) -> &'static [Scaling] {
         match self {
-            Self::W8a8 => &[Scaling::Channel, Scaling::Group32, Scaling::Group16],
+            Self::W8a8 | Self::Pot8 => &[Scaling::Channel, Scaling::Group32, Scaling::Group16],
             Self::W4a8 | Self::W4a4 | Self::Pot4 => &[Scaling::Group32, Scaling::Group16, Scaling::Channel],
             Self::Fp4a8 | Self::Fp4 => &[Scaling::Channel],
             Self::Mxfp4a8 | Self::Mxfp4 => &[Scaling::Mx32],
@@ -166,7 +175,7 @@ impl Format {
     /// The PE kind that a Config is given when it must be changed to offer this format.
     pub const fn pe_kind(self) -> PeKind {
         match self {
-            Self::Pot4 => PeKind::Shift,
+            Self::Pot4 | Self::Pot8 => PeKind::Shift,
             Self::W8a8
             | Self::W4a8
             | Self::W4a4
@@ -307,11 +316,11 @@ impl PeKind {
     }
 
     /// Whether an array of PEs of this kind computes that format alone. A multiplier computes power-of-two weights too
-    /// where other formats are offered beside them, since it then takes decoded INT8.
+    /// where other formats are offered beside them, since it then takes decoded INT8; sums of two, up to 128, it does not hold.
     pub const fn supports(self, format: Format) -> bool {
         match self {
-            Self::Mac => !matches!(format, Format::Pot4),
-            Self::Shift => matches!(format, Format::Pot4),
+            Self::Mac => !matches!(format, Format::Pot4 | Format::Pot8),
+            Self::Shift => matches!(format, Format::Pot4 | Format::Pot8),
         }
     }
 }

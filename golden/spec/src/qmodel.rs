@@ -16,7 +16,8 @@ pub struct QLinear {
     pub name: String,
     /// Codes of weights and activations.
     pub format: Format,
-    /// Weight codes `[n, k]`: INT8 and INT4 as their value, E2M1 and PoT as their code 0..=15.
+    /// Weight codes `[n, k]`: INT8 and INT4 as their value, E2M1 and PoT as their code 0..=15, sums
+    /// of two PoT as the byte of their code.
     pub weight: Tensor<i8>,
     /// Alignment factors `[n]`, 0..=2^15: `round(2^15 · step[n] / max step)`.
     pub align: Vec<u16>,

@@ -72,7 +72,7 @@ impl Stats {
         let edge = match operand {
             // Quantizers use the symmetric ranges.
             spec::Operand::Int8 | spec::Operand::Int4 => operand.magnitude() - 1,
-            spec::Operand::E2m1 | spec::Operand::Pot4 => operand.magnitude(),
+            spec::Operand::E2m1 | spec::Operand::Pot4 | spec::Operand::Pot8 => operand.magnitude(),
         };
         let mut counts = [0_u64; 256];
         for &code in &layer.linear.weight.data {

@@ -76,6 +76,7 @@ fn random(format: Format, scaling: Scaling, n: usize, k: usize, seed: u64, extre
         codes: codes(rng, format.act(), k, extreme),
         scale: RowScale { step: Dyadic { mult: 0xf00d, shift: 20 }, zp },
         blocks: scales(rng, scaling, if format.acts_have_blocks() { blocks } else { 0 }, extreme),
+        clipped: 0,
     };
     (layer, row)
 }

@@ -193,6 +193,7 @@ impl Random {
             Operand::Int8 => (-127, 127),
             Operand::Int4 => (-7, 7),
             Operand::E2m1 | Operand::Pot4 => (0, 15),
+            Operand::Pot8 => (-128, 127),
         };
         let weight = self.tensor(n, k, |r| r.within(low, high) as i8);
         // The usual scale of a block, in binary places.

@@ -51,6 +51,15 @@ pub fn limits(num: u128, den: u128) -> [u64; 7] {
     })
 }
 
+/// The least magnitude that the edge clips, for numbers whose value is `z · num / den`: a value of 7 or more is nearer to 8,
+/// the next one if the format had it (and the even one of a tie), than to 6.
+///
+/// Bounds and panics as those of [`limits`].
+pub fn beyond(num: u128, den: u128) -> u64 {
+    assert!(0 < num && num < 1 << 64 && 0 < den && den < 1 << 120, "a ratio of positive integers, not {num} / {den}");
+    u64::try_from((7 * den).div_ceil(num)).unwrap_or(u64::MAX)
+}
+
 /// The code of `z`, given the [`limits`] of its ratio: what [`nearest`] gives of `z · num`, `den`.
 ///
 /// `|z| < 2^63`.
@@ -121,6 +130,15 @@ mod tests {
         let far = limits(1, 1 << 119);
         assert_eq!(far, [u64::MAX; 7]);
         assert_eq!([code(i64::MAX, &far), code(-i64::MAX, &far), code(0, &far)], [0, 8, 0]);
+    }
+
+    #[test]
+    fn the_edge_clips_from_seven_on() {
+        for (num, den) in [(1, 1), (3, 7), (7, 3), (1, 100), (6 * 448 * 512, 12_345)] {
+            let least = beyond(num, den);
+            assert!(u128::from(least) * num >= 7 * den && u128::from(least - 1) * num < 7 * den, "{num} / {den}");
+        }
+        assert_eq!(beyond(1, 1 << 119), u64::MAX);
     }
 
     proptest! {

@@ -6,15 +6,17 @@ pub mod e8m0;
 pub mod int4;
 pub mod int8;
 pub mod pot4;
+pub mod pot8;
 
 use std::ops::RangeInclusive;
 
 use spec::Operand;
 
-/// Every code of an operand as [`spec::qmodel`] stores it: INT8 and INT4 as their value, E2M1 and PoT as 0..=15.
+/// Every code of an operand as [`spec::qmodel`] stores it: INT8 and INT4 as their value, E2M1 and PoT as 0..=15, sums of two
+/// PoT as the byte of their code.
 pub fn codes(operand: Operand) -> RangeInclusive<i8> {
     match operand {
-        Operand::Int8 => -128..=127,
+        Operand::Int8 | Operand::Pot8 => -128..=127,
         Operand::Int4 => -8..=7,
         Operand::E2m1 | Operand::Pot4 => 0..=15,
     }
@@ -29,6 +31,7 @@ pub fn decode(operand: Operand, code: i8) -> Option<i16> {
         Operand::Int4 => int4::decode(code),
         Operand::E2m1 => e2m1::decode(code),
         Operand::Pot4 => pot4::decode(code),
+        Operand::Pot8 => Some(pot8::decode(code)),
     }
 }
 

@@ -32,7 +32,7 @@ pub const fn max_k(scaling: Scaling) -> usize {
 pub const fn mx_places(format: Format) -> u32 {
     match format.act() {
         Operand::Int8 => 22,
-        Operand::Int4 | Operand::E2m1 | Operand::Pot4 => 24,
+        Operand::Int4 | Operand::E2m1 | Operand::Pot4 | Operand::Pot8 => 24,
     }
 }
 

@@ -43,6 +43,9 @@ pub struct InputRow {
     /// Scale of each block `[scaling.blocks(k)]`, empty where activations have none: groups their factor 1..=255, MX how
     /// many binary places below the row's largest scale, NV an E4M3 code 1..=0x7e.
     pub blocks: Vec<u8>,
+    /// Codes that the format's edge clipped: INT4 whose quotient rounds beyond ±7, E2M1 whose value is 7 or more. Without
+    /// blocks there are none, for T has the largest code.
+    pub clipped: usize,
 }
 
 impl Coding {
@@ -104,7 +107,7 @@ fn quantise(z: &[i64], step: Dyadic, coding: &Coding) -> InputRow {
         (Operand::E2m1, Scaling::Mx32) => mx(z, step, top, coding.rule),
         (Operand::E2m1, Scaling::Nv16) => nv(z, step, top),
         (Operand::E2m1, Scaling::Channel | Scaling::Group32 | Scaling::Group16) => fp4(z, step, top),
-        (Operand::Pot4, _) => unreachable!("no format has power-of-two activations"),
+        (Operand::Pot4 | Operand::Pot8, _) => unreachable!("no format has power-of-two activations"),
     }
 }
 
@@ -125,14 +128,14 @@ fn int8(z: &[i64], step: Dyadic, acts: ActMode) -> InputRow {
         ActMode::Symmetric => requant::dynamic(z, step, ONE),
         ActMode::Asymmetric => requant::asymmetric(z, step, ONE),
     };
-    InputRow { codes: row.codes, scale: row.scale, blocks: vec![] }
+    InputRow { codes: row.codes, scale: row.scale, blocks: vec![], clipped: 0 }
 }
 
 /// INT4: `round(7·z / T)`, step `step·T / 7`.
 fn int4(z: &[i64], step: Dyadic) -> InputRow {
     const ONE: Dyadic = Dyadic { mult: 1 << 15, shift: 15 };
     let row = requant::symmetric(z, step, ONE, 7);
-    InputRow { codes: row.codes, scale: row.scale, blocks: vec![] }
+    InputRow { codes: row.codes, scale: row.scale, blocks: vec![], clipped: 0 }
 }
 
 /// INT4 in groups: factor `g = max(1, round(255·a / T))`, code `round(z·255·7 / (T·g))` saturated at ±7, step
@@ -140,14 +143,18 @@ fn int4(z: &[i64], step: Dyadic) -> InputRow {
 fn int4_groups(z: &[i64], step: Dyadic, top: u64, block: usize) -> InputRow {
     let t = top.max(1);
     let factors = Quotient::new(255, t.into(), t);
-    let (mut codes, mut blocks) = (Vec::with_capacity(z.len()), Vec::new());
+    let (mut codes, mut blocks, mut clipped) = (Vec::with_capacity(z.len()), Vec::new(), 0);
     for part in z.chunks(block) {
         let g = factors.of(largest(part) as i64).max(1);
         let ratio = Quotient::new(255 * 7, i128::from(t) * i128::from(g), t);
-        codes.extend(part.iter().map(|&z| ratio.of(z).clamp(-7, 7) as i8));
+        codes.extend(part.iter().map(|&z| {
+            let wanted = ratio.of(z);
+            clipped += usize::from(wanted.abs() > 7);
+            wanted.clamp(-7, 7) as i8
+        }));
         blocks.push(g as u8);
     }
-    InputRow { codes, scale: scale(t, step, 255 * 7, 0), blocks }
+    InputRow { codes, scale: scale(t, step, 255 * 7, 0), blocks, clipped }
 }
 
 /// E2M1: twice the value is `12·z / T`, to the nearest, ties to the even code; step `step·T / 12`.
@@ -155,7 +162,7 @@ fn fp4(z: &[i64], step: Dyadic, top: u64) -> InputRow {
     let t = top.max(1);
     let limits = e2m1::limits(6, t.into());
     let codes = z.iter().map(|&z| e2m1::code(z, &limits)).collect();
-    InputRow { codes, scale: scale(t, step, 12, 0), blocks: vec![] }
+    InputRow { codes, scale: scale(t, step, 12, 0), blocks: vec![], clipped: 0 }
 }
 
 /// MX: the block's scale `2^e` by the rule, code E2M1 of `z / 2^e` (saturating at 6), `max e - e` places below the row's
@@ -164,31 +171,41 @@ fn fp4(z: &[i64], step: Dyadic, top: u64) -> InputRow {
 /// A block of zeros has no range; it is given 255 places, which never counts.
 fn mx(z: &[i64], step: Dyadic, top: u64, rule: ScaleRule) -> InputRow {
     let highest = e8m0::exponent(rule, top);
-    let (mut codes, mut blocks) = (Vec::with_capacity(z.len()), Vec::new());
+    let (mut codes, mut blocks, mut clipped) = (Vec::with_capacity(z.len()), Vec::new(), 0);
     for part in z.chunks(32) {
         let a = largest(part);
         let e = e8m0::exponent(rule, a);
-        let limits = e2m1::limits(1 << (-e).max(0), 1 << e.max(0));
+        let (num, den) = (1 << (-e).max(0), 1 << e.max(0));
+        let limits = e2m1::limits(num, den);
+        clipped += beyond(part, a, e2m1::beyond(num, den));
         codes.extend(part.iter().map(|&z| e2m1::code(z, &limits)));
         blocks.push(if a == 0 { u8::MAX } else { (highest - e) as u8 });
     }
-    InputRow { codes, scale: scale(1, step, 1, 1 - highest), blocks }
+    InputRow { codes, scale: scale(1, step, 1, 1 - highest), blocks, clipped }
+}
+
+/// How many magnitudes, none of them above `a`, are `least` or more.
+fn beyond(part: &[i64], a: u64, least: u64) -> usize {
+    if a < least { 0 } else { part.iter().filter(|z| z.unsigned_abs() >= least).count() }
 }
 
 /// NV: the block's scale is the E4M3 code nearest to `448·a / T`, at least the smallest; with `e = 2^9` times its value
 /// the code is E2M1 of `z·6·448·2^9 / (T·e)` (saturating at 6); step `step·T / (2·6·448·2^9)`, in half units.
 fn nv(z: &[i64], step: Dyadic, top: u64) -> InputRow {
     let t = top.max(1);
-    let (mut codes, mut blocks) = (Vec::with_capacity(z.len()), Vec::new());
+    let (mut codes, mut blocks, mut clipped) = (Vec::with_capacity(z.len()), Vec::new(), 0);
     for part in z.chunks(16) {
-        let block = e4m3::nearest(448 * u128::from(largest(part)), t.into()).max(1);
+        let a = largest(part);
+        let block = e4m3::nearest(448 * u128::from(a), t.into()).max(1);
         let e = e4m3::decode(block).expect("nearest gives codes of numbers");
-        let limits = e2m1::limits(6 * e4m3::MAX_INT as u128, u128::from(t) * e as u128);
+        let (num, den) = (6 * e4m3::MAX_INT as u128, u128::from(t) * e as u128);
+        let limits = e2m1::limits(num, den);
+        clipped += beyond(part, a, e2m1::beyond(num, den));
         codes.extend(part.iter().map(|&z| e2m1::code(z, &limits)));
         blocks.push(block);
     }
     // 2 · 6 · 448 · 2^9 = 21 · 2^17
-    InputRow { codes, scale: scale(t, step, 21, 17), blocks }
+    InputRow { codes, scale: scale(t, step, 21, 17), blocks, clipped }
 }
 
 #[cfg(test)]

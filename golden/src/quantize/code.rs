@@ -1,5 +1,7 @@
 //! Codes of one value: rounding to each operand format, and normalised steps.
 
+use std::sync::LazyLock;
+
 use spec::{Dyadic, Operand};
 
 use crate::num;
@@ -33,13 +35,15 @@ pub fn round_half_up(x: f64) -> f64 {
     libm::floor(x + 0.5)
 }
 
-/// The largest integer a quantizer uses: INT8 127, INT4 7, E2M1 12 (the value 6), PoT 64 (the value 1).
+/// The largest integer a quantizer uses: INT8 127, INT4 7, E2M1 12 (the value 6), PoT 64 (the value 1), sums of two
+/// PoT 128 (the value 2).
 pub const fn top(operand: Operand) -> i32 {
     match operand {
         Operand::Int8 => 127,
         Operand::Int4 => 7,
         Operand::E2m1 => 12,
         Operand::Pot4 => 64,
+        Operand::Pot8 => num::pot8::MAX_INT as i32,
     }
 }
 
@@ -54,7 +58,7 @@ pub fn integer(operand: Operand, code: i8) -> i32 {
 /// The code whose integer is nearest to `x`, a value in steps of that integer.
 ///
 /// INT8 and INT4 round halves up and saturate at ±127 and ±7. E2M1 rounds halves to the even code and saturates at the
-/// value 6. PoT rounds halves up and saturates at the value 1.
+/// value 6. PoT rounds halves up and saturates at the value 1, sums of two PoT at 2.
 pub fn encode(operand: Operand, x: f64) -> i8 {
     match operand {
         Operand::Int8 | Operand::Int4 => {
@@ -63,6 +67,7 @@ pub fn encode(operand: Operand, x: f64) -> i8 {
         }
         Operand::E2m1 => signed(x, e2m1_magnitude(x.abs())),
         Operand::Pot4 => signed(x, pot4_magnitude(x.abs(), x > 0.0)),
+        Operand::Pot8 => pot8(x),
     }
 }
 
@@ -77,6 +82,17 @@ fn pot4_magnitude(x: f64, up: bool) -> i8 {
     let passes = |middle: f64| if up { x >= middle } else { x > middle };
     let below: i8 = [0.5, 1.5, 3.0, 6.0, 12.0, 24.0, 48.0].iter().map(|&m| i8::from(passes(m))).sum();
     if below == 0 { 0 } else { 8 - below }
+}
+
+/// Codes of the integers nearest to `i / 2 + 1/4`, at place `i + 256`.
+///
+/// Middles between neighbours are halves of integers, and a tie goes up, so that all numbers from `i / 2` to before the next
+/// half have the same code.
+static POT8: LazyLock<[i8; 513]> =
+    LazyLock::new(|| std::array::from_fn(|place| num::pot8::nearest(2 * (place as i64 - 256) + 1, 256)));
+
+fn pot8(x: f64) -> i8 {
+    POT8[(libm::floor(2.0 * x).clamp(-256.0, 256.0) + 256.0) as usize]
 }
 
 /// Zero has one code, without a sign.
@@ -95,6 +111,10 @@ mod tests {
                 let expected = if code == 8 { 0 } else { code };
                 assert_eq!(encode(operand, f64::from(integer(operand, code))), expected, "{operand:?} {code}");
             }
+        }
+        for code in i8::MIN..=i8::MAX {
+            let int = integer(Operand::Pot8, code);
+            assert_eq!(Some(encode(Operand::Pot8, f64::from(int))), num::pot8::code(int as i16), "{int}");
         }
         for operand in [Operand::Int8, Operand::Int4] {
             let top = top(operand) as i8;
@@ -130,6 +150,7 @@ mod tests {
             let unsigned_zero = |code: i8| if code == 8 { 0 } else { code };
             assert_eq!(encode(Operand::E2m1, x), unsigned_zero(num::e2m1::nearest(num, 32)), "{x}");
             assert_eq!(encode(Operand::Pot4, x), unsigned_zero(num::pot4::nearest(num, 1024)), "{x}");
+            assert_eq!(encode(Operand::Pot8, x), num::pot8::nearest(num, 1024), "{x}");
         }
     }
 

@@ -13,7 +13,7 @@ const ALIGN_ONE: f64 = (1u32 << 15) as f64;
 
 /// Quantizes the weights `[n, k]` of a layer that stands alone, with one step a channel.
 ///
-/// Each channel is symmetric: its step is its largest magnitude over the code's largest (127, 7, 6, 1). With 4-bit codes
+/// Each channel is symmetric: its step is its largest magnitude over the code's largest (127, 7, 6, 1, 2). But for INT8
 /// a few smaller (PoT: also larger) steps are tried and the one with the least squared error is taken, the first of
 /// equals. Codes are computed with the step the hardware sees, `weight_step · align[n] / 2^15`. A channel so small that
 /// its alignment factor rounds to 0 computes zeros.
@@ -99,7 +99,7 @@ fn trials(operand: Operand) -> impl Iterator<Item = f64> {
         Operand::Int8 => (1.0, 1),
         Operand::Int4 | Operand::E2m1 => (1.0, 17),
         // Powers of two are so coarse that a step above the largest weight can be the best.
-        Operand::Pot4 => (1.25, 27),
+        Operand::Pot4 | Operand::Pot8 => (1.25, 27),
     };
     (0..count).map(move |i| first - 0.025 * f64::from(i))
 }

@@ -29,8 +29,19 @@ pub struct Measured {
     pub entropy: f64,
     /// Keys and values that were larger than their code can be.
     pub saturated: Saturated,
+    /// Codes of the inputs of each linear layer, in the order in which they run.
+    pub inputs: Vec<Clipped>,
     /// Beside the model in floating point, if there is one.
     pub against: Option<Against>,
+}
+
+/// What the edge of a format did to the inputs of a linear layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Clipped {
+    /// Codes that the edge clipped; see [`InputRow::clipped`].
+    pub count: u64,
+    /// All codes.
+    pub all: u64,
 }
 
 /// What caches have seen.
@@ -121,6 +132,7 @@ struct Sums {
     nll: f64,
     entropy: f64,
     saturated: Saturated,
+    inputs: Vec<Clipped>,
     float_nll: f64,
     float_entropy: f64,
     same_top: usize,
@@ -132,11 +144,14 @@ struct Sums {
 struct Compare {
     outputs: std::vec::IntoIter<Tensor<f32>>,
     layers: Vec<Channels>,
+    inputs: Vec<Clipped>,
     saturated: Saturated,
 }
 
 impl crate::layers::Observe for Compare {
-    fn linear(&mut self, _: &str, _: &[InputRow], sums: &[WideRow]) {
+    fn linear(&mut self, _: &str, inputs: &[InputRow], sums: &[WideRow]) {
+        let count = inputs.iter().map(|row| row.clipped as u64).sum();
+        self.inputs.push(Clipped { count, all: inputs.iter().map(|row| row.codes.len() as u64).sum() });
         if let Some(output) = self.outputs.next() {
             self.layers.push(Channels::of(&output, sums));
         }
@@ -159,10 +174,11 @@ impl Sums {
                 ControlFlow::Break(()) => unreachable!("the observer never breaks"),
             },
         };
-        let mut compare =
-            Compare { outputs: outputs.0.into_iter(), layers: Vec::new(), saturated: Saturated::default() };
+        let outputs = outputs.0.into_iter();
+        let mut compare = Compare { outputs, layers: vec![], inputs: vec![], saturated: Saturated::default() };
         let logits = layers.forward(inputs, &mut KvCache::default(), &mut compare)?;
-        let mut sums = Self { layers: compare.layers, saturated: compare.saturated, ..Self::default() };
+        let Compare { layers, inputs, saturated, .. } = compare;
+        let mut sums = Self { layers, inputs, saturated, ..Self::default() };
         for (t, &id) in ids[1..].iter().enumerate() {
             let row = logits.rows.row(t);
             let float = float.as_ref().map(|float| float.row(t));
@@ -197,6 +213,9 @@ impl Sums {
             (to[0], to[1]) = (to[0] + from[0], to[1] + from[1]);
         }
         self.saturated.all += other.saturated.all;
+        for (to, from) in self.inputs.iter_mut().zip(&other.inputs) {
+            (to.count, to.all) = (to.count + from.count, to.all + from.all);
+        }
         self.float_nll += other.float_nll;
         self.float_entropy += other.float_entropy;
         self.same_top += other.same_top;
@@ -218,6 +237,7 @@ impl Sums {
             integer: perplexity(self.nll),
             entropy: self.entropy / tokens,
             saturated: self.saturated.clone(),
+            inputs: self.inputs.clone(),
             against,
         }
     }

@@ -33,7 +33,7 @@ pub mod tables;
 pub use eval::{Windows, perplexity};
 pub use forward::{Cache, Llama, Observe};
 pub use layer::{layer_inputs, quantized_layer};
-pub use measure::{Measured, measure, measure_showing};
+pub use measure::{Clipped, Measured, measure, measure_showing};
 pub use ptq::{PtqOptions, quantize_model, quantize_showing};
 pub use recipe::{Recipe, Technique};
 pub use selftext::self_written;

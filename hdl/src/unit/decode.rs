@@ -8,20 +8,24 @@ use super::module_name;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
-/// `<prefix>_decode_<code>`: one code to the integer it stands for, as INT8; combinational.
+/// `<prefix>_decode_<code>`: one code to the operand `to` of the same value (or, for INT8, of its integer); combinational.
 ///
-/// Ports: `code_i`, `value_o`.
+/// Ports: `code_i`, `value_o`. `to` is what [`Config::weight_operand`] or [`Config::act_operand`] gives for formats that do
+/// not share a code.
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
-pub fn decode_code(config: &Config, code: Operand) -> Result<Arc<Module>, Error> {
-    let doc = format!("One {} code to the integer it stands for. Combinational.", code.name());
+pub fn decode_code(config: &Config, code: Operand, to: Operand) -> Result<Arc<Module>, Error> {
+    let doc = format!("One {} code as {}. Combinational.", code.name(), to.name());
     let mut m = ModuleBuilder::new(module_name(config, &format!("decode_{}", code.name())), doc);
     let code_i = m.input("code_i", Ty::u(code.bits()));
-    let value = match code {
-        Operand::Int8 | Operand::Int4 => code_i.as_signed().extend(8),
-        Operand::E2m1 => table(&mut m, &code_i, [0, 1, 2, 3, 4, 6, 8, 12]),
-        Operand::Pot4 => table(&mut m, &code_i, [0, 64, 32, 16, 8, 4, 2, 1]),
+    let value = match (code, to) {
+        (Operand::Int8 | Operand::Int4, _) => code_i.as_signed().extend(8),
+        (Operand::E2m1, _) => table(&mut m, &code_i, [0, 1, 2, 3, 4, 6, 8, 12]),
+        // The second term is zero.
+        (Operand::Pot4, Operand::Pot8) => code_i.extend(8),
+        (Operand::Pot4, _) => table(&mut m, &code_i, [0, 64, 32, 16, 8, 4, 2, 1]),
+        (Operand::Pot8, _) => unreachable!("only sums of two powers hold all of them"),
     };
     m.output_is("value_o", &value.as_unsigned());
     m.build()
@@ -70,7 +74,7 @@ pub fn decode(
         let word = if operand == to {
             codes
         } else {
-            let cell = decode_code(config, operand)?;
+            let cell = decode_code(config, operand, to)?;
             let from = m.nets(&format!("{}_code", operand.name()), Ty::u(operand.bits()), count);
             let value = m.nets(&format!("{}_value", operand.name()), Ty::u(to.bits()), count);
             m.split(&codes, &from, 0, 1, count);

@@ -30,6 +30,7 @@ pub fn product(config: &Config) -> Result<Arc<Module>, Error> {
         (Operand::E2m1, Operand::E2m1) => e2m1_by_e2m1(&mut m, &act_i, &weight_i, bits),
         (Operand::E2m1, _) => e2m1_by_int(&mut m, &act_i, &weight_i, bits),
         (Operand::Pot4, _) => pot4_by_int(&mut m, &act_i, &weight_i, bits),
+        (Operand::Pot8, _) => pot8_by_int(&mut m, &act_i, &weight_i, bits),
         (Operand::Int8 | Operand::Int4, _) => int_by_int(&mut m, &act_i, &weight_i, bits),
     };
     m.output_is("product_o", &product);
@@ -105,4 +106,19 @@ fn pot4_by_int(m: &mut ModuleBuilder, act: &Expr, weight: &Expr, bits: u32) -> E
     let nonzero = m.wire("weight_nonzero", &code.any());
     let shifted = m.wire("shifted", &act.shl(&shift));
     with_sign(m, &nonzero.mux(&shifted, &shifted.k(0)), &weight.bit(3))
+}
+
+/// Both terms of the weight shift the activation by themselves; a term of zero adds nothing.
+fn pot8_by_int(m: &mut ModuleBuilder, act: &Expr, weight: &Expr, bits: u32) -> Expr {
+    let act = m.wire("act", &act.as_signed().extend(bits));
+    let mut term = |name: &str, low: u32| {
+        let code = m.wire(&format!("{name}_code"), &weight.slice(low + 2, low));
+        let shift = m.wire(&format!("{name}_shift"), &!&code);
+        let nonzero = m.wire(&format!("{name}_nonzero"), &code.any());
+        let shifted = m.wire(&format!("{name}_shifted"), &act.shl(&shift));
+        let magnitude = m.wire(&format!("{name}_magnitude"), &nonzero.mux(&shifted, &shifted.k(0)));
+        m.wire(name, &weight.bit(low + 3).mux(&-&magnitude, &magnitude))
+    };
+    let (low, high) = (term("low", 0), term("high", 4));
+    &low + &high
 }

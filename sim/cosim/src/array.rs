@@ -171,7 +171,8 @@ impl Schedule {
 
 /// The bits in which a PE holds a code: the code itself, or its integer where the PE serves several codes.
 fn held(own: Operand, pe: Operand, code: i8) -> u64 {
-    let value = if own == pe { i64::from(code) } else { num::decode(own, code).map_or(0, i64::from) };
+    let is_held_as_code = own == pe || pe == Operand::Pot8;
+    let value = if is_held_as_code { i64::from(code) } else { num::decode(own, code).map_or(0, i64::from) };
     value as u64 & ((1 << pe.bits()) - 1)
 }
 

@@ -199,10 +199,16 @@ impl Stress {
 
     fn exhaust(&self, layer: &mut QLinear, acts: &mut QActs) {
         self.enlarge(layer, acts);
-        if self.format.act() == Operand::Int8 && self.format.weight() == Operand::Int8 {
+        // The codes of the least and the largest integer.
+        let weights = match self.format.weight() {
+            Operand::Int8 => Some([-128, 127]),
+            Operand::Pot8 => Some([0x99_u8 as i8, 0x11]),
+            Operand::Int4 | Operand::E2m1 | Operand::Pot4 => None,
+        };
+        if let (Operand::Int8, Some(weights)) = (self.format.act(), weights) {
             let k = self.shape.1;
             let extreme = |line: usize| if line.is_multiple_of(2) { -128 } else { 127 };
-            layer.weight.data.chunks_mut(k).enumerate().for_each(|(line, codes)| codes.fill(extreme(line)));
+            layer.weight.data.chunks_mut(k).enumerate().for_each(|(line, codes)| codes.fill(weights[line % 2]));
             acts.codes.data.chunks_mut(k).enumerate().for_each(|(line, codes)| codes.fill(extreme(line)));
             acts.scales.iter_mut().enumerate().for_each(|(row, scale)| scale.zp = if row % 2 == 0 { 255 } else { 0 });
             self.sum(layer);
@@ -235,7 +241,8 @@ impl Stress {
                 2 if self.mode != RequantMode::Asymmetric && self.format.weight() == Operand::Int8 => -(most / 2),
                 _ => ((2 * channel + 1) % most as usize) as i8,
             };
-            codes.fill(code);
+            // The same term twice.
+            codes.fill(if self.format.weight() == Operand::Pot8 { code | code << 4 } else { code });
         }
         self.sum(layer);
         layer.align.fill(if k.is_multiple_of(128) { (1 << 15) - 1 } else { 1 << 15 });
@@ -253,7 +260,7 @@ impl Stress {
         for (i, code) in acts.codes.data.iter_mut().enumerate() {
             *code = match self.format.act() {
                 Operand::Int8 | Operand::Int4 => [0, 1, -1, 2][i * 7 % 11 % 4],
-                Operand::E2m1 | Operand::Pot4 => [0, 1, 9, 2][i * 7 % 11 % 4],
+                Operand::E2m1 | Operand::Pot4 | Operand::Pot8 => [0, 1, 9, 2][i * 7 % 11 % 4],
             };
         }
         for (channel, align) in layer.align.iter_mut().enumerate() {
@@ -289,6 +296,7 @@ fn biased(code: i8, line: usize, operand: Operand, is_negative: bool) -> i8 {
         }
         // Codes with the sign in bit 3.
         Operand::E2m1 | Operand::Pot4 => (code & 7) | if is_negative { 8 } else { 0 },
+        Operand::Pot8 => (code & 0x77) | if is_negative { 0x88_u8 as i8 } else { 0 },
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use spec::Format::{Fp4, Fp4a8, Pot4, W4a8, W8a8};
+use spec::Format::{Fp4, Fp4a8, Pot4, Pot8, W4a8, W8a8};
 use support::{config, sweep};
 
 #[test]
@@ -28,6 +28,14 @@ fn one_row_of_shifters() {
     config.bus.data_bits = 32;
     config.array.chunk_rows = 4;
     sweep(&config, &[(1, 3, 8), (9, 4, 13)]);
+}
+
+#[test]
+fn four_by_three_of_one_and_two_shifts() {
+    let mut config = config(4, 3, &[Pot8, Pot4]);
+    config.bus.data_bits = 64;
+    config.array.chunk_rows = 5;
+    sweep(&config, &[(1, 4, 3), (11, 18, 7)]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn config(format: Format, product_register: bool, prefix: &str) -> Config {
 /// The code of the operand whose bits are the lowest of `bits`.
 fn code(operand: Operand, bits: u64) -> i8 {
     match operand {
-        Operand::Int8 => bits as i8,
+        Operand::Int8 | Operand::Pot8 => bits as i8,
         Operand::Int4 => ((bits << 4) as i8) >> 4,
         Operand::E2m1 | Operand::Pot4 => (bits & 15) as i8,
     }
@@ -42,6 +42,13 @@ fn compare(name: &str, found: i64, expected: i64) -> cosim::unit::Judgement {
 
 #[test]
 fn every_operand_pair_and_every_code() {
+    let decoders = [
+        (Operand::Int8, Operand::Int8),
+        (Operand::Int4, Operand::Int8),
+        (Operand::E2m1, Operand::Int8),
+        (Operand::Pot4, Operand::Int8),
+        (Operand::Pot4, Operand::Pot8),
+    ];
     let formats: Vec<(Format, bool)> = Format::PLAIN.into_iter().flat_map(|f| [(f, false), (f, true)]).collect();
     let mut m = ModuleBuilder::new("all_pairs", "Every product, PE and decoder beside each other.");
     let act = m.input("act_i", Ty::u(8));
@@ -62,9 +69,9 @@ fn every_operand_pair_and_every_code() {
         let out = m.instance(&format!("u_pe{i}"), &cell, &inputs);
         m.output_is(&format!("sum{i}_o"), &out.out("sum_o"));
     }
-    for (i, operand) in Operand::ALL.into_iter().enumerate() {
+    for (i, (operand, to)) in decoders.into_iter().enumerate() {
         let config = config(Format::W8a8, false, &format!("d{i}"));
-        let decoder = decode::decode_code(&config, operand).unwrap();
+        let decoder = decode::decode_code(&config, operand, to).unwrap();
         let c = m.wire(&format!("code{i}"), &weight.part(0, operand.bits()));
         let out = m.instance(&format!("u_decode{i}"), &decoder, &[("code_i", &c)]).out("value_o");
         m.output_is(&format!("value{i}_o"), &out);
@@ -102,14 +109,15 @@ fn every_operand_pair_and_every_code() {
                 checked += compare(&name, signed(frame, &name, outputs), wrapped)?;
             }
         }
-        for (i, operand) in Operand::ALL.into_iter().enumerate() {
+        for (i, (operand, to)) in decoders.into_iter().enumerate() {
             let name = format!("value{i}_o");
-            checked += compare(&name, signed(frame, &name, outputs), int(operand, w))?;
+            let found = signed(frame, &name, outputs);
+            checked += compare(&name, int(to, found as u64), int(operand, w))?;
         }
         Ok(checked)
     };
     let verdict = cosim::unit::drive(&design, &sources, stimulus, judge).unwrap();
     assert!(verdict.matched(), "{:?}", verdict.first);
     assert_eq!(verdict.cycles_checked, pairs + 4);
-    assert!(verdict.golden_values_checked > pairs * (2 * 10 + 4));
+    assert!(verdict.golden_values_checked > pairs * (2 * 12 + 5));
 }

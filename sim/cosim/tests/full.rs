@@ -74,7 +74,9 @@ fn full_each_mac_format_alone() {
 #[test]
 #[ignore = "every array size: many minutes"]
 fn full_shift() {
-    configs(&[Format::Pot4]).for_each(|c| every_shape(&c));
+    for formats in [&[Format::Pot4][..], &[Format::Pot8], &[Format::Pot4, Format::Pot8]] {
+        configs(formats).for_each(|c| every_shape(&c));
+    }
 }
 
 #[test]

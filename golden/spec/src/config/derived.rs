@@ -9,7 +9,8 @@ use crate::stream;
 const LEAST_PAYLOAD: u32 = 4095;
 
 impl Config {
-    /// Code in which PEs hold weights: the formats' own if they share one, else INT8, which holds every decoded weight.
+    /// Code in which PEs hold weights: the formats' own if they share one, else INT8, or for powers of two sums of two, which
+    /// hold every decoded weight.
     pub fn weight_operand(&self) -> Operand {
         common(self.pe.formats.iter().map(|f| f.weight()))
     }
@@ -175,7 +176,11 @@ impl Config {
     }
 }
 
-fn common(mut operands: impl Iterator<Item = Operand>) -> Operand {
-    let first = operands.next().unwrap_or(Operand::Int8);
-    if operands.all(|o| o == first) { first } else { Operand::Int8 }
+fn common(operands: impl Iterator<Item = Operand>) -> Operand {
+    let hold_both = |a: Operand, b: Operand| match (a, b) {
+        (a, b) if a == b => a,
+        (Operand::Pot4 | Operand::Pot8, Operand::Pot4 | Operand::Pot8) => Operand::Pot8,
+        _ => Operand::Int8,
+    };
+    operands.reduce(hold_both).unwrap_or(Operand::Int8)
 }

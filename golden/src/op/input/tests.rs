@@ -63,25 +63,26 @@ fn codings() -> impl Iterator<Item = Coding> {
     })
 }
 
-/// What the text of each format says, in rationals: codes, block scales, step.
-fn expected(z: &[i64], step: Dyadic, coding: &Coding) -> (Vec<i8>, Vec<u8>, BigRational) {
+/// What the text of each format says, in rationals: codes, block scales, step, clipped codes.
+fn expected(z: &[i64], step: Dyadic, coding: &Coding) -> (Vec<i8>, Vec<u8>, BigRational, usize) {
     let t = BigInt::from(largest(z).max(1));
     let over = |num: i64, den: &BigInt| ratio(num, den.clone());
-    let (mut codes, mut blocks) = (Vec::new(), Vec::new());
+    let (mut codes, mut blocks, mut clipped) = (Vec::new(), Vec::new(), 0);
+    let reaches = |x: BigRational, edge: BigRational| x >= edge || x <= -edge;
     let step = value(step);
     let length = coding.scaling.block().unwrap_or(z.len());
     match (coding.format.act(), coding.scaling) {
         (Operand::Int8, _) => {
             codes.extend(z.iter().map(|&z| integer(over(127, &t) * ratio(z, 1), 127) as i8));
-            return (codes, blocks, step * ratio(t, 127));
+            return (codes, blocks, step * ratio(t, 127), 0);
         }
         (Operand::Int4, Scaling::Channel) => {
             codes.extend(z.iter().map(|&z| integer(over(7, &t) * ratio(z, 1), 7) as i8));
-            return (codes, blocks, step * ratio(t, 7));
+            return (codes, blocks, step * ratio(t, 7), 0);
         }
         (Operand::E2m1, Scaling::Channel) => {
             codes.extend(z.iter().map(|&z| e2m1_code(&(over(6, &t) * ratio(z, 1)))));
-            return (codes, blocks, step * ratio(t, 12));
+            return (codes, blocks, step * ratio(t, 12), 0);
         }
         _ => {}
     }
@@ -91,18 +92,24 @@ fn expected(z: &[i64], step: Dyadic, coding: &Coding) -> (Vec<i8>, Vec<u8>, BigR
         match coding.scaling {
             Scaling::Mx32 => {
                 let e = e8m0::exponent(coding.rule, largest(part));
-                codes.extend(part.iter().map(|&z| e2m1_code(&(ratio(z, 1) / power(e)))));
+                let values = || part.iter().map(|&z| ratio(z, 1) / power(e));
+                codes.extend(values().map(|x| e2m1_code(&x)));
+                clipped += values().filter(|x| reaches(x.clone(), ratio(7, 1))).count();
                 blocks.push(if largest(part) == 0 { 255 } else { u8::try_from(highest - e).unwrap() });
             }
             Scaling::Nv16 => {
                 let code = e4m3_code(&(a * over(448, &t))).max(1);
                 let e = ratio(e4m3::decode(code).unwrap(), 512);
-                codes.extend(part.iter().map(|&z| e2m1_code(&(over(6 * 448, &t) * ratio(z, 1) / &e))));
+                let values = || part.iter().map(|&z| over(6 * 448, &t) * ratio(z, 1) / &e);
+                codes.extend(values().map(|x| e2m1_code(&x)));
+                clipped += values().filter(|x| reaches(x.clone(), ratio(7, 1))).count();
                 blocks.push(code);
             }
             _ => {
                 let g = integer(a * over(255, &t), 255).max(1);
-                codes.extend(part.iter().map(|&z| integer(over(255 * 7, &t) * ratio(z, g), 7) as i8));
+                let values = || part.iter().map(|&z| over(255 * 7, &t) * ratio(z, g));
+                codes.extend(values().map(|x| integer(x, 7) as i8));
+                clipped += values().filter(|x| integer(x.clone(), i64::MAX).abs() > 7).count();
                 blocks.push(g as u8);
             }
         }
@@ -112,14 +119,15 @@ fn expected(z: &[i64], step: Dyadic, coding: &Coding) -> (Vec<i8>, Vec<u8>, BigR
         Scaling::Nv16 => ratio(t, 2 * 6 * 448 * 512),
         _ => ratio(t, 255 * 7),
     };
-    (codes, blocks, step * unit)
+    (codes, blocks, step * unit, clipped)
 }
 
 fn check(z: &[i64], coding: &Coding) {
     let row = input(z, STEP, coding);
-    let (codes, blocks, step) = expected(z, STEP, coding);
+    let (codes, blocks, step, clipped) = expected(z, STEP, coding);
     assert_eq!(row.codes, codes, "{coding:?} {z:?}");
     assert_eq!(row.blocks, blocks, "{coding:?} {z:?}");
+    assert_eq!(row.clipped, clipped, "{coding:?} {z:?}");
     assert_eq!(row.scale.zp, SYMMETRIC_ZP);
     assert_step(row.scale.step, &step);
     assert!(row.codes.iter().all(|&c| num::decode(coding.format.act(), c).is_some()));
@@ -147,6 +155,25 @@ fn largest_rows_are_coded() {
         check(&[most, -most, most / 3, 0, 1], &coding);
         check(&[vec![-most; 32], vec![1; 20]].concat(), &coding);
     }
+}
+
+#[test]
+fn codes_beyond_the_edge_are_counted() {
+    let count = |z: &[i64], format: Format, rule| {
+        let coding = Coding { format, scaling: format.scalings()[0], acts: ActMode::Symmetric, rule, rotation: 1 };
+        input(z, STEP, &coding).clipped
+    };
+    // The floor rule's scale is a quarter of 2^30: 7.4 and -7 scales are clipped, the last one lies below 7.
+    let z = [1900 << 20, -1792 << 20, 1791 << 20, 5 << 20];
+    let found = ScaleRule::ALL.map(|rule| count(&z, Format::Mxfp4, rule));
+    assert_eq!(found, [2, 0, 0]);
+    // A group whose range is 1.4 of T / 255 has the factor 1, and its largest value 9.8 units of the code.
+    let mut z = [0; 40];
+    (z[0], z[33], z[34]) = (255 << 20, 14 << 17, 11 << 17);
+    assert_eq!(count(&z, Format::W4a4, ScaleRule::Floor), 0, "factor 2");
+    (z[33], z[34]) = (11 << 17, -9 << 17);
+    assert_eq!(count(&z, Format::W4a4, ScaleRule::Floor), 2);
+    assert_eq!(count(&z, Format::W8a8, ScaleRule::Floor), 0);
 }
 
 #[test]
