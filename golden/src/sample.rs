@@ -95,6 +95,11 @@ impl Sampler {
         Ok(Self { sampling, random: ChaCha8Rng::seed_from_u64(sampling.seed) })
     }
 
+    /// Whether the most likely token is taken each time.
+    pub fn is_greedy(&self) -> bool {
+        self.sampling.temperature.num == 0
+    }
+
     /// A token for a row of logits `[vocab_size]` with their step.
     ///
     /// With temperature 0 [`greedy`], and nothing is drawn. Otherwise one number `r` of 64 random bits is drawn, and the
@@ -103,7 +108,7 @@ impl Sampler {
     /// # Panics
     /// If the row is empty.
     pub fn sample(&mut self, row: &[i64], step: Dyadic) -> u32 {
-        if self.sampling.temperature.num == 0 {
+        if self.is_greedy() {
             return greedy(row);
         }
         Weights::new(row, step, &self.sampling).pick(self.random.next_u64())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 use golden::layers::{KvCache, Layers};
 use golden::load::{self, Model, Tokenizer};
-use golden::quantize::{Cache, Llama};
+use golden::quantize::{Cache, Llama, fixed_logits};
 use golden::sample::{Ratio, Sampler, Sampling};
 use serde_json::json;
 use spec::model::QModel;
@@ -70,7 +70,7 @@ enum Engine {
 /// A model that gives the next token.
 enum Writer<'m> {
     Integers(Box<Layers<'m>>, KvCache, Sampler),
-    Float(Llama<'m>, Cache),
+    Float(Llama<'m>, Cache, Sampler),
 }
 
 /// Runs the command.
@@ -90,19 +90,14 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     progress.finish_and_clear();
     let prompt = model.tokenizer.encode(&args.prompt)?;
     check_tokens(args, &model, prompt.len())?;
-    let is_float = args.format == Some(Arithmetic::Fp32);
     let quantized: Option<QModel> = match args.format {
-        Some(Arithmetic::Fp32) if sampling.temperature.num > 0 => {
-            let cure = "leave --temperature away, or choose a format in integers";
-            return Err(Error::input("--temperature", "above 0", "0 with --format fp32", cure));
-        }
         Some(Arithmetic::Fp32) => None,
         Some(Arithmetic::Integers(format)) => Some(args.quantized.integers(&model, Some(format), output)?),
         None => Some(args.quantized.integers(&model, None, output)?),
     };
     let writer = match &quantized {
         Some(q) => Writer::Integers(Box::new(Layers::new(q)?), KvCache::default(), sampler),
-        None => Writer::Float(Llama::new(&model)?, Cache::default()),
+        None => Writer::Float(Llama::new(&model)?, Cache::default(), sampler),
     };
     let written = write(writer, &model, &prompt, args, output)?;
     let seconds = written.decode.as_secs_f64();
@@ -124,7 +119,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         "text": written.text,
         "tokens": written.ids,
         "stopped": if written.is_ended { "end" } else { "tokens" },
-        "temperature": if is_float { 0.0 } else { ratio(args.temperature) },
+        "temperature": ratio(args.temperature),
         "seed": args.seed,
         "prefill_seconds": written.prefill.as_secs_f64(),
         "tokens_per_second": rate,
@@ -192,9 +187,13 @@ impl Writer<'_> {
                 let logits = layers.next(ids, cache)?;
                 Ok(sampler.sample(logits.rows.row(0), logits.steps[0]))
             }
-            Self::Float(llama, cache) => {
+            Self::Float(llama, cache, sampler) => {
                 let logits = llama.forward(ids, cache)?;
                 let last = logits.row(logits.rows - 1);
+                if !sampler.is_greedy() {
+                    let (fixed, step) = fixed_logits(last);
+                    return Ok(sampler.sample(&fixed, step));
+                }
                 Ok((0..last.len()).rev().max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap_or(0) as u32)
             }
         }

@@ -42,7 +42,7 @@ pub fn code(int: i16) -> Option<i8> {
                 };
                 if term_of(low) + if is_same { second } else { -second } == magnitude {
                     let term = if form == 0 { 0 } else { high + if is_same { sign } else { 8 - sign } };
-                    return Some(((term << 4 | low + sign) as u8) as i8);
+                    return Some((16 * term + low + sign) as u8 as i8);
                 }
                 high += 1;
             }

@@ -35,6 +35,13 @@ pub fn round_half_up(x: f64) -> f64 {
     libm::floor(x + 0.5)
 }
 
+/// Logits in steps of 2^-16, rounded half up and held within ±2^46: what [`crate::sample`] draws from.
+pub fn fixed_logits(logits: &[f32]) -> (Vec<i64>, Dyadic) {
+    let most = libm::ldexp(1.0, 46);
+    let fixed = |&x: &f32| round_half_up(libm::ldexp(f64::from(x), 16)).clamp(-most, most) as i64;
+    (logits.iter().map(fixed).collect(), Dyadic { mult: 1 << 15, shift: 31 })
+}
+
 /// The largest integer a quantizer uses: INT8 127, INT4 7, E2M1 12 (the value 6), PoT 64 (the value 1), sums of two
 /// PoT 128 (the value 2).
 pub const fn top(operand: Operand) -> i32 {
@@ -152,6 +159,12 @@ mod tests {
             assert_eq!(encode(Operand::Pot4, x), unsigned_zero(num::pot4::nearest(num, 1024)), "{x}");
             assert_eq!(encode(Operand::Pot8, x), num::pot8::nearest(num, 1024), "{x}");
         }
+    }
+
+    #[test]
+    fn logits_keep_their_value_to_half_a_step() {
+        let (fixed, step) = fixed_logits(&[1.0, -2.5, 0.1, f32::MAX, f32::MIN]);
+        assert_eq!((fixed, value(step)), (vec![65_536, -163_840, 6554, 1 << 46, -1 << 46], 1.0 / 65_536.0));
     }
 
     #[test]

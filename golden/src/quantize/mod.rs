@@ -30,6 +30,7 @@ pub mod sim;
 pub mod smooth;
 pub mod tables;
 
+pub use code::fixed_logits;
 pub use eval::{Windows, perplexity};
 pub use forward::{Cache, Llama, Observe};
 pub use layer::{layer_inputs, quantized_layer};

@@ -70,8 +70,8 @@ impl Recipe {
         use Technique::{Clip, Correct, Gptq, Heads, Online, Rotate, Smooth};
         let with = |first: &[Technique]| Self::new(&[first, &[Clip, Gptq, Correct]].concat());
         match format {
-            Format::W8a8 => Self::new(&[Online, Smooth, Gptq]),
-            Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 | Format::Pot8 => with(&[Smooth]),
+            Format::W8a8 | Format::Pot8 => Self::new(&[Online, Smooth, Gptq]),
+            Format::W4a8 | Format::Fp4a8 | Format::Mxfp4a8 | Format::Pot4 => with(&[Smooth]),
             Format::Mxfp4 | Format::Nvfp4 => with(&[Online, Smooth]),
             Format::W4a4 | Format::Fp4 => with(&[Rotate, Heads, Online, Smooth]),
         }

@@ -1,6 +1,6 @@
 //! The step of a channel and the scales of its blocks.
 
-use spec::{ScaleRule, Scaling};
+use spec::{Operand, ScaleRule, Scaling};
 
 use super::grid::{Grid, floor_log2};
 
@@ -83,7 +83,8 @@ fn block_unit(grid: Grid, block: &[f32], how: Scales) -> f64 {
         (Scales::Widest(_), _) => widest / grid.top(),
         (Scales::Search(importance), _) => {
             // Powers of two are so coarse that a unit above the largest weight can be the best.
-            let (first, count) = if grid.top() == 64.0 { (1.25, 27) } else { (1.0, 19) };
+            let (first, count) =
+                if matches!(grid.format.weight(), Operand::Pot4 | Operand::Pot8) { (1.25, 27) } else { (1.0, 19) };
             let mut best = (f64::INFINITY, 0.0);
             for trial in 0..count {
                 let unit = widest / grid.top() * (first - 0.025 * f64::from(trial));

@@ -242,7 +242,7 @@ impl Stress {
                 _ => ((2 * channel + 1) % most as usize) as i8,
             };
             // The same term twice.
-            codes.fill(if self.format.weight() == Operand::Pot8 { code | code << 4 } else { code });
+            codes.fill(if self.format.weight() == Operand::Pot8 { 17 * code } else { code });
         }
         self.sum(layer);
         layer.align.fill(if k.is_multiple_of(128) { (1 << 15) - 1 } else { 1 << 15 });
