@@ -60,7 +60,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("array.preload_rows", "rows of weights that enter a cycle; a tile takes at least rows / preload_rows cycles"),
     ("array.chunk_rows", "most tokens that are computed together (1..=1024); buffers may force fewer"),
     ("pe.kind", "\"mac\" (multiply and accumulate) or \"shift\" (power-of-two weights)"),
-    ("pe.formats", "mac: any but pot8 (pot4 beside another), shift: pot4, pot8; the first is the default; whole models need w8a8"),
+    (
+        "pe.formats",
+        "mac: any but pot8 (pot4 beside another), shift: pot4, pot8; first is default; whole models need w8a8",
+    ),
     ("pe.product_register", "whether the product is registered before it is added"),
     ("requant.lanes", "values requantised side by side; the largest divisor of cols not above it is built"),
     ("requant.dividers", "dividers in each lane (1..=8)"),

@@ -16,8 +16,7 @@ pub const KINDS: [&str; 5] = ["int4", "int4g", "e2m1", "mx", "nv"];
 /// Rules of `VEXN`, in the order of [`crate::ScaleRule::ALL`].
 pub const RULES: [&str; 3] = ["floor", "no_clip", "round_up_to_grid"];
 /// Formats, in the order of [`crate::Format::ALL`].
-pub const FORMATS: [&str; 10] =
-    ["w8a8", "w4a8", "w4a4", "fp4a8", "fp4", "mxfp4a8", "mxfp4", "nvfp4", "pot4", "pot8"];
+pub const FORMATS: [&str; 10] = ["w8a8", "w4a8", "w4a4", "fp4a8", "fp4", "mxfp4a8", "mxfp4", "nvfp4", "pot4", "pot8"];
 /// Scalings, in the order of [`crate::Scaling::ALL`].
 pub const SCALINGS: [&str; 5] = ["channel", "group32", "group16", "mx32", "nv16"];
 
