@@ -1,12 +1,15 @@
 //! Flattening: instances, and every operand of every instance followed through the hierarchy to the value it is.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod elaborate;
+mod find;
 
-use hdl::rtl::module::{Module, SignalKind};
+use std::collections::HashMap;
+
+use hdl::rtl::module::SignalKind;
 use hdl::rtl::{Bits, Design, Ty};
 
-use super::template::{self, Consts, Driver, LConn, LReg, Op, Ref, Template};
+use self::elaborate::Elaborate;
+use super::template::{Consts, Driver, LConn, LReg, Op, Ref, Template};
 use crate::error::Error;
 
 const UNSET: u32 = u32::MAX;
@@ -90,57 +93,6 @@ pub(super) struct Flat {
     pub regs: Vec<FlatReg>,
     pub mems: Vec<FlatMem>,
     sig_memo: Vec<Vec<u32>>,
-}
-
-struct Elaborate<'a> {
-    flat: &'a mut Flat,
-    known: HashMap<*const Module, u32>,
-}
-
-impl Elaborate<'_> {
-    fn template(&mut self, module: &Arc<Module>) -> Result<u32, Error> {
-        if let Some(&t) = self.known.get(&Arc::as_ptr(module)) {
-            return Ok(t);
-        }
-        let template = template::build(module, &mut self.flat.consts)?;
-        let t = self.flat.templates.len() as u32;
-        self.flat.templates.push(template);
-        self.flat.of_template.push(Vec::new());
-        self.known.insert(Arc::as_ptr(module), t);
-        Ok(t)
-    }
-
-    fn add(&mut self, template: u32, parent: u32, item: u32, row: u32, col: u32) -> u32 {
-        let id = self.flat.insts.len() as u32;
-        let lane = self.flat.of_template[template as usize].len() as u32;
-        self.flat.of_template[template as usize].push(id);
-        self.flat.insts.push(Inst { template, lane, parent, item, row, col, children: Vec::new() });
-        id
-    }
-
-    /// Breadth first, so that the instances of a grid follow each other.
-    fn run(&mut self, top: &Arc<Module>) -> Result<(), Error> {
-        let t = self.template(top)?;
-        self.add(t, UNSET, 0, 0, 0);
-        let mut next = 0;
-        while next < self.flat.insts.len() {
-            let t = self.flat.insts[next].template as usize;
-            let children: Vec<_> =
-                self.flat.templates[t].children.iter().map(|c| (c.module.clone(), c.grid.unwrap_or((1, 1)))).collect();
-            for (item, (module, (rows, cols))) in children.into_iter().enumerate() {
-                let t = self.template(&module)?;
-                let first = self.flat.insts.len() as u32;
-                for r in 0..rows {
-                    for c in 0..cols {
-                        self.add(t, next as u32, item as u32, r, c);
-                    }
-                }
-                self.flat.insts[next].children.push(first);
-            }
-            next += 1;
-        }
-        Ok(())
-    }
 }
 
 impl Flat {
@@ -324,92 +276,6 @@ impl Flat {
                         self.resolve(parent, element)
                     }
                     None => Err(Error::Undriven { signal: self.name(inst, of), place: "by its instance".into() }),
-                }
-            }
-        }
-    }
-
-    /// Path of an instance with a dot behind it; empty for the top.
-    pub fn inst_path(&self, inst: u32) -> String {
-        let Inst { parent, item, row, col, .. } = self.insts[inst as usize];
-        if parent == UNSET {
-            return String::new();
-        }
-        let child = &self.templates[self.insts[parent as usize].template as usize].children[item as usize];
-        let place = if child.grid.is_some() { format!("[{row}][{col}]") } else { String::new() };
-        format!("{}{}{place}.", self.inst_path(parent), child.name)
-    }
-
-    /// Path of a signal or an element.
-    pub fn name(&self, inst: u32, of: Ref) -> String {
-        format!("{}{}", self.inst_path(inst), self.local_name(inst, of))
-    }
-
-    /// Name of a signal or an element in its module.
-    pub fn local_name(&self, inst: u32, of: Ref) -> String {
-        let module = &self.templates[self.insts[inst as usize].template as usize].module;
-        match of {
-            Ref::Sig(sig) => module.signals[sig as usize].name.clone(),
-            Ref::Elem(array, index) => format!("{}[{index}]", module.arrays[array as usize].name),
-            Ref::Const(_) | Ref::Node(_) => String::new(),
-        }
-    }
-
-    /// The instance that a path (without trailing dot) leads to.
-    pub fn find_inst(&self, path: &[&str]) -> Option<u32> {
-        let mut inst = 0;
-        for part in path {
-            let mut pieces = part.split('[');
-            let name = pieces.next()?;
-            let mut place = pieces.map(|p| p.strip_suffix(']').and_then(|p| p.parse::<u32>().ok()));
-            let template = &self.templates[self.insts[inst].template as usize];
-            let item = template.children.iter().position(|c| c.name == name)?;
-            let at = match (template.children[item].grid, place.next(), place.next()) {
-                (None, None, None) => 0,
-                (Some((rows, cols)), Some(Some(r)), Some(Some(c))) if r < rows && c < cols => r * cols + c,
-                _ => return None,
-            };
-            inst = (self.insts[inst].children[item] + at) as usize;
-        }
-        Some(inst as u32)
-    }
-}
-
-impl Flat {
-    pub fn is_const(&self, value: u32) -> bool {
-        self.groups[self.group_of[value as usize] as usize].kind == Kind::Const
-    }
-
-    /// Value of a signal that has been resolved.
-    pub fn known(&self, inst: u32, sig: u32) -> Option<u32> {
-        Some(self.sig_memo[inst as usize][sig as usize]).filter(|v| *v < OPEN)
-    }
-}
-
-impl Flat {
-    /// Value of a net array's element, if anything drives it.
-    pub fn element(&self, inst: u32, array: u32, index: u32) -> Option<u32> {
-        let template = &self.templates[self.insts[inst as usize].template as usize];
-        match template.arrays[array as usize][index as usize]? {
-            Driver::Is(value) => self.find(inst, value),
-            Driver::Lane(node, lane) => Some(self.node_value(&self.insts[inst as usize], node) + lane),
-            Driver::Child(item, at, port) => self.known(self.insts[inst as usize].children[item as usize] + at, port),
-            Driver::Input => None,
-        }
-    }
-
-    /// Value of a reference after everything has been resolved.
-    fn find(&self, inst: u32, of: Ref) -> Option<u32> {
-        let inst_ = &self.insts[inst as usize];
-        match of {
-            Ref::Const(c) => Some(c),
-            Ref::Sig(sig) => self.known(inst, sig),
-            Ref::Elem(array, index) => self.element(inst, array, index),
-            Ref::Node(n) => {
-                let node = &self.templates[inst_.template as usize].nodes[n as usize];
-                match node.op {
-                    Op::Alias => self.find(inst, node.args[0].0),
-                    _ => Some(self.node_value(inst_, n)),
                 }
             }
         }
