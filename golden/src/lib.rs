@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod gemm;
+pub mod iss;
 pub mod layer;
 pub mod layers;
 pub mod linear;

@@ -1,0 +1,5 @@
+//! The instruction-set simulator.
+
+pub mod fault;
+pub mod row;
+pub mod scalar;
