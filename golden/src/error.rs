@@ -26,6 +26,16 @@ pub enum Error {
         /// Names of the model's linear layers, in the order in which they run.
         names: Vec<String>,
     },
+    /// An instruction of a program does what it must not.
+    #[error("instruction {at}, {text}: {problem}")]
+    Program {
+        /// Its place in the program.
+        at: usize,
+        /// The instruction in assembly.
+        text: String,
+        /// Field or memory, value, allowed range, cure.
+        problem: Box<Problem>,
+    },
     /// The operating system refused to read or write a file.
     #[error("{path}: cannot {action}: {reason}; {cure}")]
     Io {
@@ -49,6 +59,14 @@ impl Error {
         cure: impl Into<String>,
     ) -> Self {
         Self::Input(vec![Problem::new(field, value, allowed, cure)])
+    }
+
+    /// What the vocabulary refuses, in this crate's form.
+    pub fn from_spec(error: spec::Error) -> Self {
+        match error {
+            spec::Error::Invalid(problems) => Self::Input(problems),
+            other => Self::input("program", other, "a valid program", "lower the model again"),
+        }
     }
 
     /// A file that cannot be read.

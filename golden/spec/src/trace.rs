@@ -34,3 +34,43 @@ pub struct Event {
     /// The value.
     pub value: i64,
 }
+
+/// A memory of the machine, as instructions write it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Store {
+    /// DRAM; a place is a byte address, a value a byte.
+    Dram,
+    /// Weight FIFO; a place counts the words that entered it before, values are the codes of the words.
+    Fifo,
+    /// PB, 32 bits signed.
+    Param,
+    /// VB, 64 bits signed.
+    Vector,
+    /// S, 64 bits signed.
+    Scalar,
+    /// A half of the act buffer; a place is a word, values are its codes (signed) and then its scale byte (unsigned).
+    Act {
+        /// Half.
+        half: bool,
+    },
+    /// A bank of acc; a place is a word, values are its sums.
+    Acc {
+        /// Bank.
+        bank: bool,
+    },
+    /// Out stream; a place counts the bytes that entered it before, values are bytes.
+    Out,
+    /// The index register of the load unit.
+    Index,
+}
+
+/// Values that an instruction wrote, in the order of their places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Where.
+    pub store: Store,
+    /// First place; see [`Store`].
+    pub at: u64,
+    /// Values.
+    pub values: Vec<i64>,
+}

@@ -21,12 +21,17 @@ fn magnitude(part: &[i64]) -> std::result::Result<i64, i128> {
     i64::try_from(most).map_err(|_| most.into())
 }
 
-/// E8M0 exponents of blocks whose largest magnitudes are `a`, see [`e8m0::exponent`]; -2..=60.
+/// Exponent of a block of zeros: 256 places below the least of others, so that its scale byte is 255.
+pub const NO_EXPONENT: i64 = -258;
+
+/// E8M0 exponents of blocks whose largest magnitudes are `a`, see [`e8m0::exponent`]; -2..=61, [`NO_EXPONENT`] for 0.
 ///
 /// # Errors
 /// For a negative magnitude.
 pub fn exponents(a: &[i64], rule: ScaleRule) -> Result<Vec<i64>> {
-    let exponent = |(i, &a)| positive(i, a).map(|a| e8m0::exponent(rule, a).into());
+    let exponent = |(i, &a)| {
+        positive(i, a).map(|a| if a == 0 { NO_EXPONENT } else { e8m0::exponent(rule, a).into() })
+    };
     a.iter().enumerate().map(exponent).collect()
 }
 

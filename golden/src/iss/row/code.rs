@@ -1,5 +1,6 @@
 //! VCOD: a row in codes of 4 bits, and the scale byte of each of its blocks.
 
+use super::block::NO_EXPONENT;
 use crate::iss::fault::{Result, refuse};
 use crate::num::{Quotient, e2m1, e4m3};
 
@@ -57,19 +58,22 @@ pub fn code(z: &[i64], kind: Kind, top: i64, highest: i64, scales: &[i64]) -> Re
         match kind {
             Kind::Int4 => int4(part, 7, top.into(), &mut codes),
             Kind::Int4Groups(_) => {
-                let g = bounded(j, scale, 1, 255)?;
+                let g = bounded(j, scale, 0, 255)?.max(1);
                 int4(part, 255 * 7, i128::from(top) * i128::from(g), &mut codes);
                 bytes.push(g as u8);
             }
             Kind::E2m1 => fp4(part, 6, top as u128, &mut codes),
             Kind::Mx => {
-                let e = bounded(j, scale, -2, 62)?;
-                if highest < e {
-                    return refuse("S[s + 1]", highest, format!(">= {e}, of block {j}"), "give the largest exponent");
+                if highest < scale {
+                    return refuse("S[s + 1]", highest, format!(">= {scale}, of block {j}"), "give the largest exponent");
                 }
-                fp4(part, 1 << (-e).max(0), 1 << e.max(0), &mut codes);
-                let is_zero = part.iter().all(|&z| z == 0);
-                bytes.push(if is_zero { u8::MAX } else { (highest - e).min(255) as u8 });
+                if scale == NO_EXPONENT && part.iter().all(|&z| z == 0) {
+                    codes.extend(part);
+                } else {
+                    let e = bounded(j, scale, -2, 62)?;
+                    fp4(part, 1 << (-e).max(0), 1 << e.max(0), &mut codes);
+                }
+                bytes.push((highest - scale).min(255) as u8);
             }
             Kind::Nv => {
                 let code = bounded(j, scale, 1, e4m3::MAX_CODE.into())? as u8;

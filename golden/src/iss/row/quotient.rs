@@ -5,11 +5,11 @@ use crate::iss::fault::{Result, refuse};
 /// How numerators become codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quotients {
-    /// Factor of every numerator, 1 and up.
+    /// Factor of every numerator, 1 and up; below 2^47.
     pub factor: i64,
     /// What is divided by, 1 and up.
     pub den: i64,
-    /// Largest magnitude of a result (before the zero point's 128 is taken off).
+    /// Largest magnitude of a result (before the zero point's 128 is taken off); 0 for any.
     pub limit: i64,
     /// Bits of magnitude that a quotient has at most, 1..=32.
     pub bits: u32,
@@ -25,9 +25,6 @@ pub fn quotient(a: &[i64], q: &Quotients) -> Result<Vec<i64>> {
     if q.den < 1 {
         return refuse("S[s]", q.den, ">= 1", "divide by max(1, range)");
     }
-    if q.factor < 1 {
-        return refuse("b", q.factor, "1..=65535", "give the numerator's factor");
-    }
     let (offset, less) = q.offset.map_or((0, 0), |offset| (offset, 128));
     let code = |(i, &a): (usize, &i64)| {
         let rounded = rounded(i128::from(a) + i128::from(offset), q);
@@ -35,7 +32,8 @@ pub fn quotient(a: &[i64], q: &Quotients) -> Result<Vec<i64>> {
             let allowed = format!("{} bits of magnitude", q.bits);
             return refuse(format!("quotient[{i}]"), rounded, allowed, "allow more bits, or divide by the row's range");
         }
-        Ok((rounded as i64).clamp(-q.limit, q.limit) - less)
+        let limit = if q.limit == 0 { i64::MAX } else { q.limit };
+        Ok((rounded as i64).clamp(-limit, limit) - less)
     };
     a.iter().enumerate().map(code).collect()
 }

@@ -13,9 +13,9 @@ const BITS: i64 = 25;
 /// The VSHR amount that gives the largest magnitude `a` 25 bits, 0 for 0: `bits(a) - 25`.
 ///
 /// # Errors
-/// For a negative magnitude.
+/// For a magnitude of more bits, or below 0.
 pub fn headroom(a: i64) -> Result<i64> {
-    let a = within("S[a]", a, 0, i64::MAX, "give the row's largest magnitude")?;
+    let a = within("S[a]", a, 0, (1 << BITS) - 1, "narrow the row first")?;
     Ok(if a == 0 { 0 } else { i64::from(bits(a as u64)) - BITS })
 }
 
