@@ -162,7 +162,9 @@ impl<'p> Iss<'p> {
         let Some(output) = self.program.output(kind).filter(|output| row < output.rows) else {
             return Err(Error::input("output", format!("{kind:?}, row {row}"), "those of the program", "ask for one of them"));
         };
-        let bytes = self.memory(output.addr + row * output.stride, (output.cols * kind.bytes()) as usize)?;
+        let addr = u64::from(output.addr) + u64::from(row) * u64::from(output.stride);
+        let bytes = self.state.dram.read(addr, output.cols as usize * kind.bytes() as usize);
+        let bytes = bytes.map_err(|problem| Error::Input(vec![problem]))?;
         let here = Output { addr: 0, rows: 1, ..output.clone() };
         Ok(here.row(bytes, 0).unwrap_or_default())
     }

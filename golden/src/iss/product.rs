@@ -143,27 +143,24 @@ fn header(codes: &[u8], bits: u32, scaling: Scaling, scales: &mut [i64]) -> Resu
     Ok(())
 }
 
-/// Adds a tile's sums to a row of acc.
+/// Adds a tile's sums, of 22 bits, to a row of acc.
 fn add(acc: &mut [i64], sums: &[i32], columns: &[i64], row: i64, foot: Foot) -> Result<()> {
+    let mut is_held = true;
+    let mut total = |acc: &mut i64, term: i64| {
+        is_held &= acc.checked_add(term).is_some();
+        *acc = acc.wrapping_add(term);
+    };
+    let columns = acc.iter_mut().zip(sums).zip(columns).map(|((acc, &sum), &column)| (acc, i64::from(sum), column));
     match foot {
-        Foot::Plain => acc.iter_mut().zip(sums).for_each(|(acc, &sum)| *acc += i64::from(sum)),
-        Foot::Factors => {
-            for ((acc, &sum), &column) in acc.iter_mut().zip(sums).zip(columns) {
-                // 22 bits by 36.
-                let Some(total) = acc.checked_add(i64::from(sum) * (column * row)) else {
-                    return refuse("acc", *acc, "64 bits signed", "multiply fewer tiles into one sum");
-                };
-                *acc = total;
-            }
-        }
-        Foot::Places(places) => {
-            for ((acc, &sum), &column) in acc.iter_mut().zip(sums).zip(columns) {
-                let shift = places - column - row;
-                *acc += if shift < 0 { 0 } else { i64::from(sum) << shift };
-            }
-        }
+        Foot::Plain => columns.for_each(|(acc, sum, _)| total(acc, sum)),
+        // Factors of 18 bits each.
+        Foot::Factors => columns.for_each(|(acc, sum, column)| total(acc, sum * (column * row))),
+        Foot::Places(places) => columns.for_each(|(acc, sum, column)| {
+            let shift = places - column - row;
+            total(acc, if shift < 0 { 0 } else { sum << shift });
+        }),
     }
-    Ok(())
+    if is_held { Ok(()) } else { refuse("acc", "beyond 64 bits", "64 bits signed", "multiply fewer tiles into one sum") }
 }
 
 fn held(acc: &[i64], bits: u32) -> Result<()> {

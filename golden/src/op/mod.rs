@@ -5,7 +5,7 @@ pub mod clipped_softmax;
 pub mod di_exp;
 pub mod embedding;
 #[cfg(test)]
-mod exact;
+pub(crate) mod exact;
 pub mod exp;
 pub mod fixed;
 pub mod foot;

@@ -73,7 +73,7 @@ pub fn code(z: &[i64], kind: Kind, top: i64, highest: i64, scales: &[i64]) -> Re
                     let e = bounded(j, scale, -2, 62)?;
                     fp4(part, 1 << (-e).max(0), 1 << e.max(0), &mut codes);
                 }
-                bytes.push((highest - scale).min(255) as u8);
+                bytes.push(highest.saturating_sub(scale).min(255) as u8);
             }
             Kind::Nv => {
                 let code = bounded(j, scale, 1, e4m3::MAX_CODE.into())? as u8;

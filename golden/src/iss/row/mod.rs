@@ -13,3 +13,6 @@ pub mod rope;
 pub mod shift;
 
 use super::fault::wide;
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ pub fn reduce(kind: Reduce, x: &[i64], first: i64, old: Option<[i64; 2]>) -> Res
             let mut best = old;
             for (i, &x) in x.iter().enumerate() {
                 if best.is_none_or(|[max, _]| x > max) {
-                    best = Some([x, first + i as i64]);
+                    best = Some([x, first.saturating_add(i as i64)]);
                 }
             }
             best.map_or_else(|| refuse("n", 0, ">= 1", "a maximum needs an element"), Ok)

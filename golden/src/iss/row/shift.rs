@@ -1,7 +1,6 @@
 //! VSHR: a row by a power of two.
 
 use crate::iss::fault::{Result, narrow};
-use crate::op::narrow::round_shift;
 
 /// Most places to the left, as a negative amount.
 pub const LEAST: i64 = -40;
@@ -17,7 +16,11 @@ pub const MOST: i64 = 63;
 pub fn shift(a: &[i64], places: i64, saturates: bool) -> Result<Vec<i64>> {
     let places = places.clamp(LEAST, MOST);
     let place = |(i, &a): (usize, &i64)| {
-        if places >= 0 { Ok(round_shift(a, places as u32)) } else { narrow(i, i128::from(a) << -places) }
+        let a = i128::from(a);
+        match places {
+            ..=0 => narrow(i, a << -places),
+            _ => Ok(((a + (1 << (places - 1))) >> places) as i64),
+        }
     };
     let bound = |x: i64| if saturates { x.clamp(-32767, 32767) } else { x };
     a.iter().enumerate().map(|item| place(item).map(bound)).collect()
