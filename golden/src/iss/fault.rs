@@ -8,7 +8,12 @@ use spec::Problem;
 pub type Result<T> = std::result::Result<T, Problem>;
 
 /// Refuses a value.
-pub fn refuse<T>(field: impl Into<String>, value: impl fmt::Display, allowed: impl Into<String>, cure: &str) -> Result<T> {
+pub fn refuse<T>(
+    field: impl Into<String>,
+    value: impl fmt::Display,
+    allowed: impl Into<String>,
+    cure: &str,
+) -> Result<T> {
     Err(Problem::new(field, value, allowed, cure))
 }
 

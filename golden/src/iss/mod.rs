@@ -59,7 +59,15 @@ impl<'p> Iss<'p> {
     /// [`Error::Input`] with what [`Program::check`] finds.
     pub fn new(program: &'p Program) -> Result<Self, Error> {
         program.check().map_err(Error::from_spec)?;
-        Ok(Self { program, state: State::new(program), tokens: Tokens::default(), at: 0, stores: VecDeque::new(), is_storing: false, is_done: false })
+        Ok(Self {
+            program,
+            state: State::new(program),
+            tokens: Tokens::default(),
+            at: 0,
+            stores: VecDeque::new(),
+            is_storing: false,
+            is_done: false,
+        })
     }
 
     /// Executes one instruction; false when the program is done.
@@ -94,8 +102,7 @@ impl<'p> Iss<'p> {
     }
 
     fn error(&self, at: usize, problem: Problem) -> Error {
-        let text = disasm::line(&self.program.instrs[at], Some(self.program)).trim_start().to_string();
-        Error::Program { at, text, problem: Box::new(problem) }
+        Error::Program { at, text: text(self.program, at), problem: Box::new(problem) }
     }
 
     /// Executes anything but a store.
@@ -160,7 +167,12 @@ impl<'p> Iss<'p> {
     /// [`Error::Input`] for an output or a row that the program does not have.
     pub fn output(&self, kind: OutputKind, row: u32) -> Result<Vec<i64>, Error> {
         let Some(output) = self.program.output(kind).filter(|output| row < output.rows) else {
-            return Err(Error::input("output", format!("{kind:?}, row {row}"), "those of the program", "ask for one of them"));
+            return Err(Error::input(
+                "output",
+                format!("{kind:?}, row {row}"),
+                "those of the program",
+                "ask for one of them",
+            ));
         };
         let addr = u64::from(output.addr) + u64::from(row) * u64::from(output.stride);
         let bytes = self.state.dram.read(addr, output.cols as usize * kind.bytes() as usize);
@@ -169,3 +181,12 @@ impl<'p> Iss<'p> {
         Ok(here.row(bytes, 0).unwrap_or_default())
     }
 }
+
+/// An instruction in assembly, on one line without columns.
+fn text(program: &Program, at: usize) -> String {
+    let line = disasm::line(&program.instrs[at], Some(program));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests;

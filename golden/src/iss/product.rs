@@ -42,7 +42,8 @@ pub fn product(state: &mut State, instr: &Instr) -> Result<()> {
     let (half, bank) = (instr.flag(Field::Half), instr.flag(Field::Bank));
     let acts = Acts::read(state, format, scaling, half, instr.index(Field::Act), k_tiles * m)?;
     let weight = format.weight();
-    let ints: [i32; 256] = std::array::from_fn(|code| num::decode(weight, signed(weight, code as u8)).unwrap_or(0).into());
+    let ints: [i32; 256] =
+        std::array::from_fn(|code| num::decode(weight, signed(weight, code as u8)).unwrap_or(0).into());
     let (mut tile, mut scales) = (vec![0_i32; rows * cols], vec![0_i64; cols]);
     let mut sums = vec![0_i32; cols];
     for n in 0..instr.index(Field::NTiles) {
@@ -160,7 +161,11 @@ fn add(acc: &mut [i64], sums: &[i32], columns: &[i64], row: i64, foot: Foot) -> 
             total(acc, if shift < 0 { 0 } else { sum << shift });
         }),
     }
-    if is_held { Ok(()) } else { refuse("acc", "beyond 64 bits", "64 bits signed", "multiply fewer tiles into one sum") }
+    if is_held {
+        Ok(())
+    } else {
+        refuse("acc", "beyond 64 bits", "64 bits signed", "multiply fewer tiles into one sum")
+    }
 }
 
 fn held(acc: &[i64], bits: u32) -> Result<()> {

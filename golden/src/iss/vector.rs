@@ -257,7 +257,12 @@ fn to_out(state: &mut State, x: &[i64]) -> Result<()> {
     for (i, &x) in x.iter().enumerate() {
         let is_held = width == 8 || (-(1_i64 << (8 * width - 1))..1 << (8 * width)).contains(&x);
         if !is_held {
-            return refuse(format!("x[{i}]"), x, format!("{width} bytes"), "store wider elements, or hold the result first");
+            return refuse(
+                format!("x[{i}]"),
+                x,
+                format!("{width} bytes"),
+                "store wider elements, or hold the result first",
+            );
         }
         bytes.extend_from_slice(&x.to_le_bytes()[..width]);
     }

@@ -26,9 +26,12 @@ impl<T: Copy + Default> Cells<T> {
     pub fn read(&self, at: usize, len: usize) -> Result<&[T]> {
         let range = self.range(at, len)?;
         match self.written[range.clone()].iter().position(|written| !written) {
-            Some(i) => {
-                refuse(self.name, format!("[{}], never written", at + i), "elements that were written", "write it first")
-            }
+            Some(i) => refuse(
+                self.name,
+                format!("[{}], never written", at + i),
+                "elements that were written",
+                "write it first",
+            ),
             None => Ok(&self.values[range]),
         }
     }
@@ -65,6 +68,11 @@ impl<T: Copy + Default> Cells<T> {
             return Ok(at..at + len);
         }
         let allowed = format!("below {}", self.values.len());
-        refuse(self.name, format!("[{}]", (at + len).saturating_sub(1)), allowed, "stay within the memory, or enlarge it")
+        refuse(
+            self.name,
+            format!("[{}]", (at + len).saturating_sub(1)),
+            allowed,
+            "stay within the memory, or enlarge it",
+        )
     }
 }

@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn there_is_nothing_outside_of_segments() {
         let mut dram = dram();
-        for (addr, len) in [(0, 1), (15, 2), (23, 2), (24, 1), (31, 2), (36, 1), (u64::from(u32::MAX), 2), (1 << 32, 1)] {
+        for (addr, len) in [(0, 1), (15, 2), (23, 2), (24, 1), (31, 2), (36, 1), (u64::from(u32::MAX), 2), (1 << 32, 1)]
+        {
             assert!(dram.read(addr, len).is_err(), "{addr} {len}");
             assert!(dram.write(addr, &vec![0; len]).is_err(), "{addr} {len}");
         }

@@ -48,7 +48,12 @@ impl Fifo {
                 }
                 None => {
                     let value = format!("{} words", words - left);
-                    return refuse("weight FIFO", value, format!("{words} or more"), "load its tiles before the product");
+                    return refuse(
+                        "weight FIFO",
+                        value,
+                        format!("{words} or more"),
+                        "load its tiles before the product",
+                    );
                 }
             }
         }

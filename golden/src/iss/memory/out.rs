@@ -41,7 +41,12 @@ impl OutStream {
             };
             if beat.len() != wanted {
                 let value = format!("a beat of {} bytes after {}", beat.len(), bytes.len());
-                return refuse("out stream", value, format!("{wanted} of {len}"), "store as many bytes as operations wrote");
+                return refuse(
+                    "out stream",
+                    value,
+                    format!("{wanted} of {len}"),
+                    "store as many bytes as operations wrote",
+                );
             }
             bytes.extend(beat);
         }

@@ -25,15 +25,8 @@ pub enum Space {
 
 impl Space {
     /// Every memory.
-    pub const ALL: [Self; 7] = [
-        Self::Dram,
-        Self::Params,
-        Self::Act(false),
-        Self::Act(true),
-        Self::Acc(false),
-        Self::Acc(true),
-        Self::Index,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Dram, Self::Params, Self::Act(false), Self::Act(true), Self::Acc(false), Self::Acc(true), Self::Index];
 }
 
 /// A range of a memory.

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use spec::Problem;
-use spec::isa::{Op, Program, Queue, disasm};
+use spec::isa::{Op, Program, Queue};
 
 use super::access::{Beats, pops, pushes, taken};
 use crate::iss::tokens::MOST;
@@ -152,10 +152,7 @@ impl Run<'_> {
     }
 
     fn problem(&self) -> Problem {
-        let text = |at: usize| {
-            let line = disasm::line(&self.program.instrs[at], Some(self.program));
-            format!("{at} ({})", line.trim_start())
-        };
+        let text = |at: usize| format!("{at} ({})", crate::iss::text(self.program, at));
         let mut stands = vec![format!("fetch at {}", text(self.at))];
         for queue in Queue::ALL {
             let q = queue as usize;
@@ -163,7 +160,8 @@ impl Run<'_> {
             stands.extend(at.map(|at| format!("{} at {}", queue.name(), text(at))));
         }
         let (words, beats) = (self.words.held, self.out.held);
-        let value = format!("stuck: {}; {words} words in the weight FIFO, {beats} beats in the out stream", stands.join(", "));
+        let value =
+            format!("stuck: {}; {words} words in the weight FIFO, {beats} beats in the out stream", stands.join(", "));
         let allowed = format!(
             "runs to its end with queues of {}, {} weight words, {} beats",
             self.lengths.queue, self.words.length, self.lengths.out_beats
@@ -171,4 +169,3 @@ impl Run<'_> {
         Problem::new("program", value, allowed, "put loads and stores before who needs them, closer together")
     }
 }
-

@@ -42,7 +42,8 @@ impl Intervals {
             at = *end;
             let unknown = |counts: &[u32; 4]| (0..4).find(|&q| q != queue && !clock.knows(q, counts[q]));
             let found = unknown(&last.writes).map(|q| (q, last.writes[q]));
-            let found = found.or_else(|| if is_write { unknown(&last.reads).map(|q| (q, last.reads[q])) } else { None });
+            let found =
+                found.or_else(|| if is_write { unknown(&last.reads).map(|q| (q, last.reads[q])) } else { None });
             conflict = conflict.or(found.map(|(q, count)| (q, count, start..*end)));
             if !is_write {
                 last.reads[queue] = count;

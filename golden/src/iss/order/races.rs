@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use spec::Problem;
-use spec::isa::{Instr, Op, Program, Queue, disasm};
+use spec::isa::{Instr, Op, Program, Queue};
 
 use super::access::{Access, Accesses, Beats, Space, pops, pushes, taken};
 use super::clock::Clock;
@@ -239,8 +239,7 @@ impl<'p> Races<'p> {
     }
 
     fn text(&self, at: usize) -> String {
-        let line = disasm::line(&self.program.instrs[at], Some(self.program));
-        format!("instruction {at} ({})", line.trim_start())
+        format!("instruction {at} ({})", crate::iss::text(self.program, at))
     }
 
     fn problem(&mut self, at: usize, value: &str, allowed: &str, cure: &str) {

@@ -29,9 +29,7 @@ pub const NO_EXPONENT: i64 = -258;
 /// # Errors
 /// For a negative magnitude.
 pub fn exponents(a: &[i64], rule: ScaleRule) -> Result<Vec<i64>> {
-    let exponent = |(i, &a)| {
-        positive(i, a).map(|a| if a == 0 { NO_EXPONENT } else { e8m0::exponent(rule, a).into() })
-    };
+    let exponent = |(i, &a)| positive(i, a).map(|a| if a == 0 { NO_EXPONENT } else { e8m0::exponent(rule, a).into() });
     a.iter().enumerate().map(exponent).collect()
 }
 

@@ -65,7 +65,12 @@ pub fn code(z: &[i64], kind: Kind, top: i64, highest: i64, scales: &[i64]) -> Re
             Kind::E2m1 => fp4(part, 6, top as u128, &mut codes),
             Kind::Mx => {
                 if highest < scale {
-                    return refuse("S[s + 1]", highest, format!(">= {scale}, of block {j}"), "give the largest exponent");
+                    return refuse(
+                        "S[s + 1]",
+                        highest,
+                        format!(">= {scale}, of block {j}"),
+                        "give the largest exponent",
+                    );
                 }
                 if scale == NO_EXPONENT && part.iter().all(|&z| z == 0) {
                     codes.extend(part);

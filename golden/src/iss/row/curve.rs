@@ -22,7 +22,9 @@ pub fn exponentials(a: &[i64], top: i64, kind: ExpKind, step: Dyadic) -> Result<
     let exp = exponential(kind, step)?;
     let at = |(i, &a): (usize, &i64)| match u64::try_from(i128::from(top) - i128::from(a)) {
         Ok(d) => Ok(exp.at(d).into()),
-        Err(_) => refuse(format!("VB[a + {i}]"), a, format!("at most S[s + 1] = {top}"), "subtract from the row's maximum"),
+        Err(_) => {
+            refuse(format!("VB[a + {i}]"), a, format!("at most S[s + 1] = {top}"), "subtract from the row's maximum")
+        }
     };
     a.iter().enumerate().map(at).collect()
 }
