@@ -138,7 +138,7 @@ fn factor(scaling: Scaling, name: &str, byte: u8) -> Result<i64> {
 fn header(codes: &[u8], bits: u32, scaling: Scaling, scales: &mut [i64]) -> Result<()> {
     let per_byte = 8 / bits as usize;
     for (scale, codes) in scales.iter_mut().zip(codes.chunks_exact(per_byte)) {
-        let byte = codes.iter().rev().fold(0_u32, |byte, &code| byte << bits % 8 | u32::from(code));
+        let byte = codes.iter().rev().fold(0_u32, |byte, &code| (byte << (bits % 8)) | u32::from(code));
         *scale = factor(scaling, "weight scale", byte as u8)?;
     }
     Ok(())
@@ -180,6 +180,6 @@ fn held(acc: &[i64], bits: u32) -> Result<()> {
 fn signed(operand: Operand, code: u8) -> i8 {
     match operand {
         Operand::Int4 => (code << 4) as i8 >> 4,
-        Operand::Int8 | Operand::E2m1 | Operand::Pot4 => code as i8,
+        Operand::Int8 | Operand::E2m1 | Operand::Pot4 | Operand::Pot8 => code as i8,
     }
 }

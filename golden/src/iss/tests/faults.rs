@@ -42,7 +42,7 @@ fn memories_end() {
     fails("VRAW n=4 a=15 imm=1 to=none", &["acc = [30], never written"]);
     fails("SETA rows=1 base=16 used=3\nVPAR n=2 b=0 to=act", &["act scales = [16]: allowed below 16"]);
     fails("VPAR n=2 b=0 to=none red=range d=255", &["S = [256]: allowed below 256"]);
-    fails("SIDX a=1\nLDP addr=m n=1 dst=0 type=i8 indirect stride=100", &["DRAM = 0x12c, 1 bytes"]);
+    fails("SIDX a=1\nLDP addr=m n=1 dst=0 type=i8 indirect stride=100", &["addr + IDX·stride = 300: allowed 0..=255"]);
 }
 
 #[test]
