@@ -1,8 +1,9 @@
 //! Mixed precision: formats of layers within a number of bytes.
 
 use golden::load::model::{Model, open};
-use golden::quantize::mixed::{self, CHOICES, Ladder, Target, choose, layer_bytes};
+use golden::quantize::mixed::{self, LEVELS, Ladder, Target, choose, curve, layer_bytes};
 use golden::quantize::{PtqOptions, Recipe, Windows, measure, quantize_model};
+use spec::qmodel::ActMode;
 use spec::{Format, Scaling};
 
 fn fairy() -> (Model, Windows) {
@@ -14,7 +15,7 @@ fn fairy() -> (Model, Windows) {
 }
 
 fn options() -> PtqOptions {
-    PtqOptions { recipe: Recipe::default(), ..PtqOptions::new(Format::W4a8) }
+    PtqOptions { recipe: Some(Recipe::default()), ..PtqOptions::new(Format::W4a8) }
 }
 
 #[test]
@@ -31,10 +32,8 @@ fn more_bytes_never_mean_a_coarser_layer() {
     let (model, windows) = fairy();
     let ladder = Ladder::new(&model, &windows, &mut |_, _| {}).unwrap();
     let (least, most) = (ladder.bytes(&ladder.after(0)), ladder.bytes(&ladder.after(ladder.len())));
-    assert!(
-        ladder.after(0).iter().all(|&g| g == CHOICES[0]) && ladder.after(ladder.len()).iter().all(|&g| g == CHOICES[3])
-    );
-    let rank = |grid| CHOICES.iter().position(|&c| c == grid).unwrap();
+    let rank = |grid| LEVELS.iter().position(|level| level.contains(&grid)).unwrap();
+    assert!(ladder.after(0).iter().all(|&g| rank(g) == 0) && ladder.after(ladder.len()).iter().all(|&g| rank(g) == 3));
     let mut before = ladder.after(0);
     for steps in 1..=ladder.len() {
         let layers = ladder.after(steps);
@@ -62,10 +61,12 @@ fn targets_are_kept() {
     assert_eq!(q.options.format, "mixed");
     let packed: usize = q.linears().map(|layer| layer.packed_bytes()).sum();
     assert_eq!(packed as u64, mixed::bytes(&model, &chosen), "what was promised is what the layers have");
-    let ppl = |options: &PtqOptions| {
-        measure(&quantize_model(&model, options, &windows).unwrap(), None, &windows).unwrap().integer.ppl
+    let measured = |options: &PtqOptions| {
+        measure(&quantize_model(&model, options, &windows).unwrap(), Some(&model), &windows).unwrap()
     };
-    assert!(ppl(&chosen) <= ppl(&PtqOptions { ..options() }));
+    let ppl = |options: &PtqOptions| measured(options).integer.ppl;
+    let kl = |options: &PtqOptions| measured(options).against.unwrap().kl;
+    assert!(kl(&chosen) <= kl(&options()));
     // Half way between the coarsest and the finest.
     let (low, high) = (ladder.after(0), ladder.after(ladder.len()));
     let with = |layers| PtqOptions { layers, ..options() };
@@ -74,4 +75,39 @@ fn targets_are_kept() {
     assert!(ppl(&chosen) <= target && mixed::bytes(&model, &chosen) < ladder.bytes(&ladder.after(ladder.len())));
     let text = choose(&model, &options(), &windows, &ladder, Target::Ppl(1.0)).unwrap_err().to_string();
     assert!(text.contains("target perplexity = 1"), "{text}");
+}
+
+#[test]
+fn more_bytes_are_never_worse() {
+    let (model, windows) = fairy();
+    let ladder = Ladder::new(&model, &windows, &mut |_, _| {}).unwrap();
+    let mut count = 0;
+    let curve = curve(&model, &options(), &windows, &ladder, 6, &mut |done| count = done).unwrap();
+    assert_eq!((curve.len(), count), (6, 6));
+    let kl = |options: &PtqOptions| {
+        let q = quantize_model(&model, options, &windows).unwrap();
+        measure(&q, Some(&model), &windows).unwrap().against.unwrap().kl
+    };
+    for (before, point) in curve.iter().zip(&curve[1..]) {
+        assert!(point.kl <= before.kl && point.bytes >= before.bytes);
+        assert_eq!(mixed::bytes(&model, &point.options), point.bytes);
+    }
+    let (first, last) = (&curve[0], &curve[5]);
+    assert_eq!((kl(&first.options), kl(&last.options)), (first.kl, last.kl));
+    assert!(last.kl < 0.1 * first.kl, "{} to {}", first.kl, last.kl);
+}
+
+#[test]
+fn layers_take_the_codes_that_round_them_best() {
+    let (model, windows) = fairy();
+    let ladder = Ladder::new(&model, &windows, &mut |_, _| {}).unwrap();
+    // E2M1 follows the weights of a whole channel better than INT4.
+    assert!(ladder.after(0).iter().any(|g| g.format == Format::Fp4a8));
+    // Codes of several formats and a zero point in one model.
+    let layers = ladder.within(ladder.bytes(&ladder.after(0)) + 60_000).unwrap();
+    let formats: Vec<Format> = layers.iter().map(|g| g.format).collect();
+    assert!([Format::Fp4a8, Format::W4a8].iter().all(|f| formats.contains(f)), "{formats:?}");
+    let asymmetric = PtqOptions { acts: ActMode::Asymmetric, layers, ..options() };
+    let q = quantize_model(&model, &asymmetric, &windows).unwrap();
+    assert!(q.linears().zip(formats).all(|(layer, format)| layer.linear.format == format));
 }

@@ -58,19 +58,23 @@ impl QuantizedArgs {
             Choice::Even(format) => format,
             Choice::Mixed => Format::W4a8,
         };
-        let recipe = Recipe::from_name(self.recipe.as_deref().unwrap_or("best"), format)?;
+        let recipe = Recipe::from_name(self.recipe.as_deref().unwrap_or("best"))?;
         let mut options = PtqOptions { recipe, ..PtqOptions::new(format) };
         let layers = model.config.linears().len() as u64;
         if choice == Choice::Mixed {
             let progress = output.bar(layers, "measuring layers");
             let ladder = Ladder::new(model, calibration, &mut |done, _| progress.set_position(done as u64))?;
             let target = Target::Bytes(mixed::bytes(model, &PtqOptions::new(format)));
+            progress.finish_and_clear();
+            let progress = output.spinner("choosing a recipe and formats of layers");
             options = mixed::choose(model, &options, calibration, &ladder, target)?;
             progress.finish_and_clear();
         }
         let progress = output.bar(layers, &format!("quantizing to {}", choice.name()));
-        let quantized =
-            quantize_showing(model, &options, calibration, &mut |done, _| progress.set_position(done as u64))?;
+        let quantized = quantize_showing(model, &options, calibration, &mut |done, of| {
+            progress.set_length(of as u64);
+            progress.set_position(done as u64);
+        })?;
         progress.finish_and_clear();
         Ok(quantized)
     }

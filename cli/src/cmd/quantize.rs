@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use golden::load::{self, Model, qmodel};
-use golden::quantize::mixed::{self, Ladder, Target};
+use golden::quantize::mixed::{self, Ladder, Point, Target};
 use golden::quantize::{PtqOptions, Recipe, Technique, Windows, measure, quantize_showing, self_written};
 use serde_json::json;
 use spec::model::{QLayer, QModel};
@@ -22,10 +22,10 @@ use crate::report::{Report, Table, grouped};
 pub struct Args {
     /// Hugging Face directory of a Llama model, or `fairy`, the model inside this program
     model: String,
-    /// Number format of weights and activations; `mixed` chooses 4 or 8 bits for each layer's weights
+    /// Number format of weights and activations; `mixed` chooses codes for each layer's weights
     #[arg(long, value_name = "FORMAT", value_parser = numeric::choice())]
     format: Choice,
-    /// `best`, the best known for the format, `plain`, or techniques joined by +
+    /// `best`, chosen by measurement on the calibration text, `plain`, or techniques joined by +
     #[arg(long, value_name = "NAME", default_value = "best")]
     recipe: String,
     /// Text or windows JSON to calibrate on; by default text that the model writes itself
@@ -70,17 +70,17 @@ fn scalings() -> impl TypedValueParser<Value = Scaling> {
 
 fn after_help() -> String {
     let techniques: Vec<String> = Technique::ALL.iter().map(|t| format!("  {:<8} {}", t.name(), t.about())).collect();
-    let best: Vec<String> =
-        Format::ALL.iter().map(|&f| format!("  {:<8} {}", f.name(), Recipe::best(f).name())).collect();
+    let usual: Vec<String> =
+        Format::ALL.iter().map(|&f| format!("  {:<8} {}", f.name(), Recipe::usual(f).name())).collect();
     format!(
-        "Techniques of --recipe:\n{}\n\nBest known recipes (mixed has that of w4a8):\n{}\n\nExamples:\n  \
+        "Techniques of --recipe:\n{}\n\nWhere `best` starts, turning techniques on and off (mixed as w4a8):\n{}\n\nExamples:\n  \
          systole quantize fairy --format w8a8 -o fairy.q\n  \
          systole quantize ~/models/SmolLM2-135M --format w4a8 --calib tales.txt -o smol.q\n  \
          systole quantize fairy --format w4a8 --recipe plain -o plain.q\n  \
          systole quantize fairy --format mixed --target-bytes 500000 -o mixed.q\n  \
          systole quantize fairy --format mixed --curve 7 --windows tales.txt",
         techniques.join("\n"),
-        best.join("\n")
+        usual.join("\n")
     )
 }
 
@@ -110,14 +110,14 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let ladder = Ladder::new(&model, &calibration, &mut |done, _| progress.set_position(done as u64))?;
     progress.finish_and_clear();
     if let Some(points) = args.curve {
-        return curve(args, &model, &options, &calibration, &ladder, points as usize, output);
+        return curve(args, &model, &options, &calibration, &ladder, points, output);
     }
     let target = match (args.target_bytes, args.target_ppl) {
         (_, Some(ppl)) => Target::Ppl(ppl),
         (Some(bytes), None) => Target::Bytes(bytes),
         (None, None) => Target::Bytes(mixed::bytes(&model, &PtqOptions::new(Format::W4a8))),
     };
-    let progress = output.spinner("choosing formats of layers");
+    let progress = output.spinner("choosing a recipe and formats of layers");
     let options = mixed::choose(&model, &options, &calibration, &ladder, target)?;
     progress.finish_and_clear();
     write(args, &model, &options, &calibration, output, started)
@@ -132,7 +132,7 @@ fn options(args: &Args) -> Result<PtqOptions, Error> {
     Ok(PtqOptions {
         scaling: args.scaling.unwrap_or(usual.scaling),
         head: args.head.unwrap_or(usual.head),
-        recipe: Recipe::from_name(&args.recipe, format)?,
+        recipe: Recipe::from_name(&args.recipe)?,
         acts: args.acts,
         kv_bits: args.kv_bits,
         ..usual
@@ -161,7 +161,10 @@ fn quantized(
     label: &str,
 ) -> Result<QModel, Error> {
     let progress = output.bar(model.config.linears().len() as u64, label);
-    let quantized = quantize_showing(model, options, calibration, &mut |done, _| progress.set_position(done as u64))?;
+    let quantized = quantize_showing(model, options, calibration, &mut |done, of| {
+        progress.set_length(of as u64);
+        progress.set_position(done as u64);
+    })?;
     progress.finish_and_clear();
     Ok(quantized)
 }
@@ -218,14 +221,14 @@ fn write(
     Ok(Report::done(text, json))
 }
 
-/// Bytes and perplexity of choices, evenly spaced in bytes.
+/// Bytes and perplexity of mixed models, evenly spaced in bytes.
 fn curve(
     args: &Args,
     model: &Model,
     options: &PtqOptions,
     calibration: &Windows,
     ladder: &Ladder,
-    points: usize,
+    points: u64,
     output: &Output,
 ) -> Result<Report, Error> {
     let windows = match &args.windows {
@@ -233,15 +236,17 @@ fn curve(
         None => calibration.clone(),
     };
     let weights: u64 = model.config.linears().iter().map(|&(_, n, k)| n as u64 * k as u64).sum();
-    let (least, most) = (ladder.bytes(&ladder.after(0)), ladder.bytes(&ladder.after(ladder.len())));
     let mut table = Table::new(&["bytes", "bytes a weight", "layers in 8 bits", "perplexity"]);
     let mut found = Vec::new();
-    for point in 0..points {
-        let target = least + (most - least) * point as u64 / (points as u64 - 1);
-        let layers = ladder.within(target)?;
-        let (bytes, wide) = (ladder.bytes(&layers), layers.iter().filter(|g| g.format == Format::W8a8).count());
-        let options = PtqOptions { layers, ..options.clone() };
-        let q = quantized(model, &options, calibration, output, &format!("point {} of {points}", point + 1))?;
+    let progress = output.bar(points, "choosing points");
+    let curve =
+        mixed::curve(model, options, calibration, ladder, points, &mut |done| progress.set_position(done as u64))?;
+    progress.finish_and_clear();
+    let mut recipe = String::new();
+    for (point, Point { options, bytes, .. }) in curve.iter().enumerate() {
+        let (bytes, wide) = (*bytes, options.layers.iter().filter(|g| g.format == Format::W8a8).count());
+        let q = quantized(model, options, calibration, output, &format!("point {} of {points}", point + 1))?;
+        recipe.clone_from(&q.options.recipe);
         let ppl = measure(&q, None, &windows)?.integer.ppl;
         table.row([
             grouped(bytes),
@@ -259,7 +264,7 @@ fn curve(
     let json = json!({
         "model": args.model,
         "format": Choice::Mixed.name(),
-        "recipe": options.recipe.name(),
+        "recipe": recipe,
         "windows": windows.source,
         "curve": found,
     });

@@ -58,7 +58,7 @@ impl Fitted {
             for &stretch in stretches.iter().filter(|_| stretches.len() > 1) {
                 let step = channel_step(grid, &wanted, stretch);
                 let scales = row_scales(grid, row, &wanted, step, how, stretch);
-                let (_, error) = rounder.row(row, &block_units(grid, step, &scales));
+                let error = rounder.cost(row, &block_units(grid, step, &scales));
                 if error < best.0 {
                     best = (error, stretch);
                 }

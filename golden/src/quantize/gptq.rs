@@ -38,27 +38,38 @@ impl<'a> Rounder<'a> {
 
     /// Codes of a row `[k]` with these units of its blocks, and the squared error of its outputs.
     pub fn row(&self, row: &[f32], units: &[f64]) -> (Vec<i8>, f64) {
+        let (mut codes, mut error, _) = self.pass(row, units);
+        let block = self.grid.block(row.len());
+        let cost = self.revisit(row, &|place| units[place / block], &mut codes, &mut error);
+        (codes, cost)
+    }
+
+    /// The squared error of a row's outputs after one pass, without the sweeps that [`Rounder::row`] adds: what says
+    /// which units are better.
+    pub fn cost(&self, row: &[f32], units: &[f64]) -> f64 {
+        self.pass(row, units).2
+    }
+
+    /// Each weight once: codes and errors `[k]`, and the squared error of the outputs.
+    fn pass(&self, row: &[f32], units: &[f64]) -> (Vec<i8>, Vec<f64>, f64) {
         let k = row.len();
         let block = self.grid.block(k);
-        let unit = |place: usize| units[place / block];
-        let mut codes = vec![0i8; k];
-        let mut errors = vec![0.0; k];
+        let (mut codes, mut error) = (vec![0i8; k], vec![0.0; k]);
+        let (mut errors, mut cost) = (vec![0.0; k], 0.0);
         for (j, &place) in self.order.iter().enumerate() {
             let column = self.factor.column(j);
             let w = f64::from(row[place]);
-            let wanted = w + dot(&errors[..j], &column[..j]) / column[j];
-            let unit = unit(place);
+            let before = dot(&errors[..j], &column[..j]);
+            let unit = units[place / block];
             if unit > 0.0 {
-                codes[place] = self.grid.encode(wanted / unit);
+                codes[place] = self.grid.encode((w + before / column[j]) / unit);
             }
             errors[j] = w - f64::from(self.grid.integer(codes[place])) * unit;
+            error[place] = errors[j];
+            let term = before + errors[j] * column[j];
+            cost += term * term;
         }
-        let mut error = vec![0.0; k];
-        for (&place, e) in self.order.iter().zip(errors) {
-            error[place] = e;
-        }
-        let cost = self.revisit(row, &unit, &mut codes, &mut error);
-        (codes, cost)
+        (codes, error, cost)
     }
 
     /// Moves single codes as long as that lowers the error, at most [`SWEEPS`] times through all; gives the error.
@@ -129,6 +140,10 @@ mod tests {
             let unit = 0.3;
             let (codes, found) = rounder.row(&row, &[unit]);
             assert!((found - cost(&row, &codes, unit)).abs() < 1e-9 * found.max(1.0));
+            // The sweeps only ever lower the error of the first pass.
+            let (first, _, of_pass) = rounder.pass(&row, &[unit]);
+            assert!((of_pass - cost(&row, &first, unit)).abs() < 1e-9 * of_pass.max(1.0));
+            assert!(found <= of_pass * (1.0 + 1e-9) && rounder.cost(&row, &[unit]) == of_pass);
             let nearest: Vec<i8> = row.iter().map(|&w| grid.encode(f64::from(w) / unit)).collect();
             assert!(found <= cost(&row, &nearest, unit) + 1e-9, "seed {seed}");
             // Of all codes within one of the nearest, none is better by much.

@@ -1,7 +1,7 @@
 //! Static steps of cached keys and values, from the magnitudes that calibration saw.
 //!
 //! Keys have a step a head and channel: as factors of the queries they leave the score's sum. Values have a step a head.
-//! Steps follow the largest magnitude on calibration windows, with a margin for other texts at 8 bits.
+//! Steps follow the largest magnitude on calibration windows.
 
 use spec::Tensor;
 use spec::model::QCache;
@@ -12,6 +12,12 @@ use crate::load::config::ModelConfig;
 
 /// Steps of one head's key channels differ by less than this: a channel that calibration saw silent is not lost.
 const MOST_SPREAD: f64 = 256.0;
+
+/// What the largest code stands for, over the largest magnitude that calibration saw: at 4 bits a finer step is worth
+/// more than the few values that it saturates.
+pub fn margin(kv_bits: u32) -> f64 {
+    if kv_bits == 4 { 0.85 } else { 1.0 }
+}
 
 /// Largest magnitudes that calibration saw in a block.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -79,7 +79,7 @@ pub struct Against {
 ///
 /// Where quantization moves factors between layers (queries against keys, values against outputs, up against down), a
 /// channel's outputs are a multiple of the checkpoint's: there each channel is compared with the multiple that fits best.
-/// Where its recipe folds rotations into weights, with the checkpoint's outputs so rotated.
+/// Where its recipe folds rotations into weights, its outputs are turned back before.
 ///
 /// # Errors
 /// [`Error::Input`] if a model cannot take the windows, the two differ in shape, or the float's logits overflow.
@@ -143,17 +143,18 @@ struct Sums {
 /// Compares the layers of a pass in integers with outputs of the same layers.
 struct Compare {
     outputs: std::vec::IntoIter<Tensor<f32>>,
+    turns: Turns,
     layers: Vec<Channels>,
     inputs: Vec<Clipped>,
     saturated: Saturated,
 }
 
 impl crate::layers::Observe for Compare {
-    fn linear(&mut self, _: &str, inputs: &[InputRow], sums: &[WideRow]) {
+    fn linear(&mut self, layer: &str, inputs: &[InputRow], sums: &[WideRow]) {
         let count = inputs.iter().map(|row| row.clipped as u64).sum();
         self.inputs.push(Clipped { count, all: inputs.iter().map(|row| row.codes.len() as u64).sum() });
         if let Some(output) = self.outputs.next() {
-            self.layers.push(Channels::of(&output, sums));
+            self.layers.push(Channels::of(&output, &self.turns.back(layer, sums)));
         }
     }
 
@@ -166,7 +167,7 @@ impl crate::layers::Observe for Compare {
 impl Sums {
     fn of(layers: &Layers, llama: Option<&Llama>, turns: Turns, ids: &[u32]) -> Result<Self, Error> {
         let inputs = &ids[..ids.len() - 1];
-        let mut outputs = Outputs(Vec::new(), turns);
+        let mut outputs = Outputs(Vec::new());
         let float = match llama {
             None => None,
             Some(llama) => match llama.observe(inputs, &mut Cache::default(), &mut outputs)? {
@@ -175,7 +176,7 @@ impl Sums {
             },
         };
         let outputs = outputs.0.into_iter();
-        let mut compare = Compare { outputs, layers: vec![], inputs: vec![], saturated: Saturated::default() };
+        let mut compare = Compare { outputs, turns, layers: vec![], inputs: vec![], saturated: Saturated::default() };
         let logits = layers.forward(inputs, &mut KvCache::default(), &mut compare)?;
         let Compare { layers, inputs, saturated, .. } = compare;
         let mut sums = Self { layers, inputs, saturated, ..Self::default() };

@@ -1,39 +1,21 @@
 //! Mixed precision: each linear layer gets the weights it needs, the whole stays within a number of bytes.
 //!
 //! How much a layer matters is measured once: the divergence of the model's predictions when that layer alone is in 4
-//! bits. What another choice for it would cost follows from its rounding error, weighted by `diag(X·Xᵀ)`. Choices are
-//! then bought in the order of what a byte gains, so that a larger number of bytes never means a coarser layer.
+//! bits. What other codes for it would cost follows from their rounding error, weighted by `diag(X·Xᵀ)`. Levels are then
+//! bought in the order of what a byte gains, so that a larger number of bytes never means a coarser layer.
 
-use rayon::prelude::*;
-use spec::{Format, ScaleRule, Scaling, Tensor};
+mod ladder;
 
+use spec::Format;
+
+pub use self::ladder::{LEVELS, Ladder};
+use super::choose::settled;
 use super::eval::Windows;
-use super::fit::Fitted;
 use super::grid::Grid;
 use super::measure::measure;
-use super::net::{Net, NetLinear};
-use super::ptq::{PtqOptions, quantize_showing};
-use super::scales::Scales;
-use super::sim::{Sim, SimLinear};
+use super::ptq::{PtqOptions, quantize_model};
 use crate::error::Error;
 use crate::load::model::Model;
-
-/// What a layer can be, from the fewest bytes to the most; inputs are INT8 in all of them.
-pub const CHOICES: [Grid; 4] = [
-    Grid { format: Format::W4a8, scaling: Scaling::Channel },
-    Grid { format: Format::W4a8, scaling: Scaling::Group32 },
-    Grid { format: Format::W4a8, scaling: Scaling::Group16 },
-    Grid { format: Format::W8a8, scaling: Scaling::Channel },
-];
-
-/// The choice in which sensitivity is measured.
-const PROBE: usize = 1;
-
-/// Multiplications that measuring sensitivity may cost: it bounds the tokens.
-const BUDGET: u64 = 1 << 36;
-
-/// Fewest tokens on which it is measured.
-const FEWEST: u64 = 128;
 
 /// What is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,97 +39,11 @@ pub fn bytes(model: &Model, options: &PtqOptions) -> u64 {
     options.codings(model).iter().zip(layers).map(|(coding, (_, n, k))| layer_bytes(coding.grid, n, k)).sum()
 }
 
-/// How much each layer matters, and what to buy in which order.
-#[derive(Clone, Debug)]
-pub struct Ladder {
-    /// Output and input width of each layer.
-    shapes: Vec<(usize, usize)>,
-    /// Layer and its next choice, the best first.
-    steps: Vec<(usize, usize)>,
-}
-
-impl Ladder {
-    /// Measures a checkpoint on calibration windows; `done` is told how many of how many layers are.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if it is quantized already or cannot take the windows.
-    pub fn new(model: &Model, calibration: &Windows, done: &mut dyn FnMut(usize, usize)) -> Result<Self, Error> {
-        calibration.check(&model.config)?;
-        let net = Net::new(model)?;
-        let windows = probes(&net, calibration);
-        let exact = Sim::exact(&net);
-        let mut importance: Vec<Vec<f64>> = net.linears().map(|l| vec![0.0; l.weight.cols]).collect();
-        let mut truth = Vec::new();
-        for ids in windows.inputs() {
-            let mut see = |layer: usize, x: &Tensor<f32>| add_squares(&mut importance[layer], x);
-            truth.push(exact.logits_seeing(ids, &mut see));
-        }
-        let linears: Vec<&NetLinear> = net.linears().collect();
-        let mut costs = Vec::new();
-        for (layer, linear) in linears.iter().enumerate() {
-            let errors: Vec<f64> =
-                CHOICES.iter().map(|&grid| rounding_error(linear, grid, &importance[layer])).collect();
-            let coarse = rounded(linear, CHOICES[PROBE], &importance[layer]);
-            let damage = divergence(&net, layer, &coarse, &windows, &truth);
-            let a_unit = if errors[PROBE] > 0.0 { damage / errors[PROBE] } else { 0.0 };
-            costs.push(errors.iter().map(|e| e * a_unit).collect::<Vec<f64>>());
-            done(layer + 1, linears.len());
-        }
-        let shapes: Vec<_> = linears.iter().map(|l| (l.weight.rows, l.weight.cols)).collect();
-        let steps = steps(&shapes, &costs);
-        Ok(Self { shapes, steps })
-    }
-
-    /// Number of steps from the fewest bytes to the most.
-    pub fn len(&self) -> usize {
-        self.steps.len()
-    }
-
-    /// Whether there is nothing to choose.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
-    }
-
-    /// The layers after so many steps.
-    pub fn after(&self, steps: usize) -> Vec<Grid> {
-        let mut chosen = vec![CHOICES[0]; self.shapes.len()];
-        for &(layer, choice) in &self.steps[..steps] {
-            chosen[layer] = CHOICES[choice];
-        }
-        chosen
-    }
-
-    /// Bytes of layers.
-    pub fn bytes(&self, layers: &[Grid]) -> u64 {
-        layers.iter().zip(&self.shapes).map(|(&grid, &(n, k))| layer_bytes(grid, n, k)).sum()
-    }
-
-    /// The layers for a number of bytes: steps in order, those that no longer fit left out.
-    ///
-    /// # Errors
-    /// [`Error::Input`] if even the smallest do not fit.
-    pub fn within(&self, target: u64) -> Result<Vec<Grid>, Error> {
-        let mut chosen = self.after(0);
-        let least = self.bytes(&chosen);
-        if least > target {
-            let allowed = format!("at least {least}, all layers in 4 bits a channel");
-            return Err(Error::input("target bytes", target, allowed, "give more bytes"));
-        }
-        let mut stuck = vec![false; chosen.len()];
-        for &(layer, choice) in &self.steps {
-            let old = std::mem::replace(&mut chosen[layer], CHOICES[choice]);
-            if stuck[layer] || self.bytes(&chosen) > target {
-                (chosen[layer], stuck[layer]) = (old, true);
-            }
-        }
-        Ok(chosen)
-    }
-}
-
-/// Options for a mixed model: those given, with a format for each layer that keeps the target.
+/// Options for a mixed model: those given, with a recipe and a format for each layer that keeps the target.
 ///
-/// A target of bytes is compared with `w4a8` where that fits too: the one with the lower perplexity on the calibration
-/// windows is taken. A target of perplexity takes the fewest bytes that keep it, found by halving.
+/// A target of bytes is compared with `w4a8` where that fits too: the one whose predictions on the calibration windows
+/// diverge less from the checkpoint's is taken. A target of perplexity takes the fewest bytes that keep it, found by
+/// halving.
 ///
 /// # Errors
 /// As [`Ladder::new`] and [`Ladder::within`]; [`Error::Input`] if no choice keeps the perplexity.
@@ -158,134 +54,94 @@ pub fn choose(
     ladder: &Ladder,
     target: Target,
 ) -> Result<PtqOptions, Error> {
-    let with = |layers: Vec<Grid>| PtqOptions { layers, ..options.clone() };
-    let ppl = |options: &PtqOptions| -> Result<f64, Error> {
-        let q = quantize_showing(model, options, calibration, &mut |_, _| {})?;
-        Ok(measure(&q, None, calibration)?.integer.ppl)
+    let options = settled(model, options, calibration, &mut || {})?;
+    let target = match target {
+        Target::Bytes(target) => return Ok(Point::within(model, &options, calibration, ladder, target, 0)?.options),
+        Target::Ppl(target) => target,
     };
-    match target {
-        Target::Bytes(target) => {
-            let mixed = with(ladder.within(target)?);
-            let even = PtqOptions::new(Format::W4a8);
-            let even = with(even.codings(model).into_iter().map(|coding| coding.grid).collect());
-            if bytes(model, &even) > target || ppl(&mixed)? <= ppl(&even)? { Ok(mixed) } else { Ok(even) }
-        }
-        Target::Ppl(target) => {
-            let best = ppl(&with(ladder.after(ladder.len())))?;
-            if best > target {
-                let allowed = format!("at least {best:.4}, all layers in 8 bits");
-                return Err(Error::input("target perplexity", target, allowed, "give a higher one"));
-            }
-            let (mut low, mut high) = (0, ladder.len());
-            while low < high {
-                let middle = usize::midpoint(low, high);
-                if ppl(&with(ladder.after(middle)))? <= target { high = middle } else { low = middle + 1 }
-            }
-            Ok(with(ladder.after(high)))
-        }
-    }
-}
-
-/// Windows of few enough tokens.
-fn probes(net: &Net, calibration: &Windows) -> Windows {
-    let parameters: usize = net.linears().map(|l| l.weight.data.len()).sum();
-    let each = parameters as u64 * net.linears().count() as u64;
-    let tokens = (BUDGET / each.max(1)).max(FEWEST) as usize;
-    let mut windows = calibration.clone();
-    let length = windows.ids.iter().map(Vec::len).max().unwrap_or(1);
-    windows = windows.spread(tokens.div_ceil(length));
-    windows.ids.iter_mut().for_each(|ids| ids.truncate(tokens + 1));
-    windows
-}
-
-fn add_squares(sums: &mut [f64], x: &Tensor<f32>) {
-    for row in x.data.chunks_exact(x.cols) {
-        for (sum, &x) in sums.iter_mut().zip(row) {
-            *sum += f64::from(x) * f64::from(x);
-        }
-    }
-}
-
-fn rounded(linear: &NetLinear, grid: Grid, importance: &[f64]) -> Tensor<f32> {
-    let how = match grid.format {
-        Format::W8a8 => Scales::Widest(ScaleRule::RoundUpToGrid),
-        _ => Scales::Search(importance),
+    let after = |steps: usize| PtqOptions { layers: ladder.after(steps), ..options.clone() };
+    let ppl = |steps: usize| -> Result<f64, Error> {
+        Ok(measure(&quantize_model(model, &after(steps), calibration)?, None, calibration)?.integer.ppl)
     };
-    Fitted::nearest(&linear.weight, grid, how).weights()
+    let best = ppl(ladder.len())?;
+    if best > target {
+        let allowed = format!("at least {best:.4}, all layers in 8 bits");
+        return Err(Error::input("target perplexity", target, allowed, "give a higher one"));
+    }
+    let (mut low, mut high) = (0, ladder.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if ppl(middle)? <= target { high = middle } else { low = middle + 1 }
+    }
+    Ok(after(high))
 }
 
-/// `Σ importance · (w - rounded w)²`.
-fn rounding_error(linear: &NetLinear, grid: Grid, importance: &[f64]) -> f64 {
-    let found = rounded(linear, grid, importance);
-    let mut error = 0.0;
-    for (w, q) in linear.weight.data.chunks_exact(found.cols).zip(found.data.chunks_exact(found.cols)) {
-        for ((w, q), importance) in w.iter().zip(q).zip(importance) {
-            let miss = f64::from(*w) - f64::from(*q);
-            error += importance * miss * miss;
-        }
-    }
-    error
+/// A mixed model within a number of bytes.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// How it is quantized.
+    pub options: PtqOptions,
+    /// Bytes of its linear layers.
+    pub bytes: u64,
+    /// Divergence of its predictions on the calibration windows from the checkpoint's, in nats.
+    pub kl: f64,
 }
 
-/// Mean divergence of the predictions when one layer has other weights.
-fn divergence<'n>(
-    net: &'n Net,
-    layer: usize,
-    weight: &'n Tensor<f32>,
-    windows: &Windows,
-    truth: &[Tensor<f32>],
-) -> f64 {
-    let pick = |(i, l): (usize, &'n NetLinear)| SimLinear {
-        weight: if i == layer { weight } else { &l.weight },
-        rotation: l.rotation,
-        act: None,
-    };
-    let sim = Sim::new(net, net.linears().enumerate().map(pick).collect(), None);
-    let (mut sum, mut tokens) = (0.0, 0);
-    for (ids, truth) in windows.inputs().zip(truth) {
-        let found = sim.logits(ids);
-        let rows: Vec<f64> = (0..truth.rows).into_par_iter().map(|t| kl(truth.row(t), found.row(t))).collect();
-        for row in rows {
-            sum += row;
-        }
-        tokens += truth.rows;
+impl Point {
+    fn new(model: &Model, options: PtqOptions, calibration: &Windows) -> Result<Self, Error> {
+        let q = quantize_model(model, &options, calibration)?;
+        let kl = measure(&q, Some(model), calibration)?.against.map_or(f64::INFINITY, |against| against.kl);
+        Ok(Self { bytes: bytes(model, &options), options, kl })
     }
-    sum / tokens as f64
+
+    /// The better one of what the ladder has and of `w4a8`, where that fits but has more bytes than `known`.
+    fn within(
+        model: &Model,
+        options: &PtqOptions,
+        calibration: &Windows,
+        ladder: &Ladder,
+        target: u64,
+        known: u64,
+    ) -> Result<Self, Error> {
+        let with = |layers: Vec<Grid>| PtqOptions { layers, ..options.clone() };
+        let own = Self::new(model, with(ladder.within(target)?), calibration)?;
+        let even = PtqOptions { head: options.head, acts: options.acts, ..PtqOptions::new(Format::W4a8) };
+        let even = with(even.codings(model).into_iter().map(|coding| coding.grid).collect());
+        if !(known + 1..=target).contains(&bytes(model, &even)) {
+            return Ok(own);
+        }
+        let even = Self::new(model, even, calibration)?;
+        Ok(if even.kl < own.kl { even } else { own })
+    }
 }
 
-/// `Σ p·ln(p / q)` of two rows of logits, in nats.
-fn kl(p: &[f32], q: &[f32]) -> f64 {
-    let log_sum = |x: &[f32]| {
-        let top = f64::from(x.iter().copied().fold(f32::NEG_INFINITY, f32::max));
-        let mut sum = 0.0;
-        for &x in x {
-            sum += libm::exp(f64::from(x) - top);
-        }
-        top + libm::log(sum)
-    };
-    let (of_p, of_q) = (log_sum(p), log_sum(q));
-    let mut sum = 0.0;
-    for (&p, &q) in p.iter().zip(q) {
-        let (p, q) = (f64::from(p) - of_p, f64::from(q) - of_q);
-        sum += libm::exp(p) * (p - q);
+/// Mixed models from the fewest bytes to the most, evenly spaced: each within its bytes the best that was found, so that
+/// the divergence on the calibration windows never rises; `done` is told how many are.
+///
+/// # Errors
+/// As [`choose`].
+///
+/// # Panics
+/// With fewer than two points.
+pub fn curve(
+    model: &Model,
+    options: &PtqOptions,
+    calibration: &Windows,
+    ladder: &Ladder,
+    points: u64,
+    done: &mut dyn FnMut(usize),
+) -> Result<Vec<Point>, Error> {
+    assert!(points > 1, "a curve has two ends");
+    let options = settled(model, options, calibration, &mut || {})?;
+    let (least, most) = (ladder.bytes(&ladder.after(0)), ladder.bytes(&ladder.after(ladder.len())));
+    let (mut curve, mut known): (Vec<Point>, u64) = (Vec::new(), 0);
+    for point in 0..points {
+        let target = least + (most - least) * point / (points - 1);
+        let found = Point::within(model, &options, calibration, ladder, target, known)?;
+        known = target;
+        let before = curve.last().filter(|before| before.kl <= found.kl);
+        curve.push(before.cloned().unwrap_or(found));
+        done(curve.len());
     }
-    sum.max(0.0)
-}
-
-/// Steps of all layers by what a byte gains, the most first; a layer's own steps in order, those that gain less than a
-/// later one joined to it.
-fn steps(shapes: &[(usize, usize)], costs: &[Vec<f64>]) -> Vec<(usize, usize)> {
-    let mut all: Vec<(f64, usize, usize)> = Vec::new();
-    for (layer, (&(n, k), cost)) in shapes.iter().zip(costs).enumerate() {
-        let size = |choice: usize| layer_bytes(CHOICES[choice], n, k) as f64;
-        let mut at = 0;
-        while at + 1 < CHOICES.len() {
-            let gain = |to: usize| (cost[at] - cost[to]) / (size(to) - size(at)).max(1.0);
-            let best = (at + 1..CHOICES.len()).fold(at + 1, |best, to| if gain(to) > gain(best) { to } else { best });
-            all.push((gain(best), layer, best));
-            at = best;
-        }
-    }
-    all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)).then(a.2.cmp(&b.2)));
-    all.into_iter().map(|(_, layer, choice)| (layer, choice)).collect()
+    Ok(curve)
 }

@@ -5,6 +5,8 @@
 #![allow(clippy::float_arithmetic, reason = "checkpoints are floating point; what leaves this module is integer")]
 
 pub mod act;
+pub mod balance;
+pub mod choose;
 pub mod code;
 pub mod eval;
 pub mod fit;

@@ -6,6 +6,7 @@
 use spec::Tensor;
 
 use super::forward::{float, weight};
+use super::tables::said;
 use crate::error::Error;
 use crate::load::config::ModelConfig;
 use crate::load::model::Model;
@@ -71,14 +72,32 @@ impl Net {
     /// # Errors
     /// [`Error::Input`] if the model is quantized already.
     pub fn new(model: &Model) -> Result<Self, Error> {
+        Self::with(model, |gain| (Vec::new(), gain.iter().map(|&g| f64::from(g)).collect()))
+    }
+
+    /// The net of a checkpoint whose norms keep the magnitudes of their gains, as 16 bits can say them; what is left of
+    /// them, signs mostly, goes into the weights that follow.
+    ///
+    /// # Errors
+    /// As [`Net::new`].
+    pub fn with_gains(model: &Model) -> Result<Self, Error> {
+        Self::with(model, |gain| {
+            let kept = said(&gain.iter().map(|&g| f64::from(g.abs())).collect::<Vec<_>>());
+            let rest = gain.iter().zip(&kept).map(|(&g, &kept)| f64::from(g) / kept).collect();
+            (kept.into_iter().map(|g| g as f32).collect(), rest)
+        })
+    }
+
+    /// `split` gives the gain that a norm keeps and the factors of the weights behind it.
+    fn with(model: &Model, split: impl Fn(&[f32]) -> (Vec<f32>, Vec<f64>)) -> Result<Self, Error> {
         model.checkpoint()?;
         let config = model.config.clone();
-        let linear = |name: String, n: usize, k: usize, gain: Option<&[f32]>| {
+        let linear = |name: String, n: usize, k: usize, gain: Option<&[f64]>| {
             let mut data = weight(model, &name).to_vec();
             if let Some(gain) = gain {
                 for row in data.chunks_exact_mut(k) {
                     for (w, &g) in row.iter_mut().zip(gain) {
-                        *w = (f64::from(*w) * f64::from(g)) as f32;
+                        *w = (f64::from(*w) * g) as f32;
                     }
                 }
             }
@@ -86,23 +105,25 @@ impl Net {
         };
         let blocks = (0..config.num_hidden_layers)
             .map(|i| {
-                let attn = float(model, &format!("model.layers.{i}.input_layernorm.weight"));
-                let ffn = float(model, &format!("model.layers.{i}.post_attention_layernorm.weight"));
-                let gains = [Some(attn), Some(attn), Some(attn), None, Some(ffn), Some(ffn), None];
+                let norm = |name: &str| split(float(model, &format!("model.layers.{i}.{name}_layernorm.weight")));
+                let ((attn_gain, attn), (ffn_gain, ffn)) = (norm("input"), norm("post_attention"));
+                let (attn, ffn) = (Some(&attn[..]), Some(&ffn[..]));
+                let gains = [attn, attn, attn, None, ffn, ffn, None];
                 let shapes = config.block_linears();
                 let linears = std::array::from_fn(|l| {
                     let (name, n, k) = shapes[l];
                     linear(format!("model.layers.{i}.{name}"), n, k, gains[l])
                 });
-                NetBlock { attn_gain: Vec::new(), ffn_gain: Vec::new(), linears }
+                NetBlock { attn_gain, ffn_gain, linears }
             })
             .collect();
+        let (gain, last) = split(float(model, "model.norm.weight"));
         let (vocab, hidden) = (config.vocab_size, config.hidden_size);
         Ok(Self {
             embedding: Tensor::new(vocab, hidden, float(model, "model.embed_tokens.weight").to_vec()),
             blocks,
-            gain: Vec::new(),
-            head: linear("lm_head".into(), vocab, hidden, Some(float(model, "model.norm.weight"))),
+            gain,
+            head: linear("lm_head".into(), vocab, hidden, Some(&last)),
             config,
         })
     }

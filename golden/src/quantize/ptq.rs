@@ -12,7 +12,7 @@ use super::net::Net;
 use super::recipe::{Recipe, Technique};
 use super::sequence::{KvCoding, Rounding, Sequence};
 use super::smooth::{Smoothing, smooth};
-use super::{rotate, tables};
+use super::{choose, kv, rotate, tables};
 use crate::error::Error;
 use crate::load::model::Model;
 
@@ -34,8 +34,8 @@ pub struct PtqOptions {
     /// Codes and scales of every linear layer, in the order in which they run, the head last, where they differ; else
     /// empty.
     pub layers: Vec<Grid>,
-    /// Techniques.
-    pub recipe: Recipe,
+    /// Techniques; `None` for those that [`super::choose`] finds best by measurement.
+    pub recipe: Option<Recipe>,
     /// How the inputs of linear layers with INT8 activations are coded.
     pub acts: ActMode,
     /// The exponential of softmax and sigmoid.
@@ -48,12 +48,10 @@ pub struct PtqOptions {
     pub kv_bits: u32,
     /// How the scale of a block of MXFP4 activations is chosen.
     pub scale_rule: ScaleRule,
-    /// What the largest code of keys and values stands for, over the largest magnitude that calibration saw.
-    pub kv_margin: f64,
 }
 
 impl PtqOptions {
-    /// The usual options of a format: its first scaling, the best known recipe, head in INT8, all else as the hardware has
+    /// The usual options of a format: its first scaling, a recipe by measurement, head in INT8, all else as the hardware has
     /// it by default.
     pub fn new(format: Format) -> Self {
         Self {
@@ -61,14 +59,13 @@ impl PtqOptions {
             scaling: format.scalings()[0],
             head: Format::W8a8,
             layers: Vec::new(),
-            recipe: Recipe::best(format),
+            recipe: None,
             acts: ActMode::Symmetric,
             exp: ExpKind::Poly,
             prob_top: PROB_TOP_15,
             sigmoid_bits: 15,
             kv_bits: 8,
             scale_rule: ScaleRule::RoundUpToGrid,
-            kv_margin: 1.0,
         }
     }
 
@@ -88,15 +85,15 @@ impl PtqOptions {
         grids.into_iter().map(|grid| Coding { grid, mode: self.acts, rule: self.scale_rule }).collect()
     }
 
-    pub(super) fn sequence<'a>(&self, net: &'a Net, codings: &'a [Coding]) -> Sequence<'a> {
+    fn sequence<'a>(&self, recipe: &Recipe, net: &'a Net, codings: &'a [Coding]) -> Sequence<'a> {
         let rounding = Rounding {
-            search: self.recipe.has(Technique::Clip),
-            gptq: self.recipe.has(Technique::Gptq),
-            correct: self.recipe.has(Technique::Correct),
+            search: recipe.has(Technique::Clip),
+            gptq: recipe.has(Technique::Gptq),
+            correct: recipe.share(),
             damping: DAMPING,
             rule: self.scale_rule,
         };
-        let kv = KvCoding { bits: self.kv_bits, prob_top: self.prob_top, margin: self.kv_margin };
+        let kv = KvCoding { bits: self.kv_bits, prob_top: self.prob_top, margin: kv::margin(self.kv_bits) };
         Sequence { net, codings, rounding, kv }
     }
 
@@ -144,7 +141,7 @@ pub fn quantize_model(model: &Model, options: &PtqOptions, calibration: &Windows
 
 /// Quantizes a checkpoint by a recipe; everything it learns of activations it learns on the calibration windows.
 ///
-/// `done` is told how many of how many linear layers are. The same model, options and windows give the same bytes on any
+/// `done` is told how many of how many linear layers are, those of models that are only tried counted too. The same model, options and windows give the same bytes on any
 /// machine, with any number of threads.
 ///
 /// # Errors
@@ -155,14 +152,34 @@ pub fn quantize_showing(
     calibration: &Windows,
     done: &mut dyn FnMut(usize, usize),
 ) -> Result<QModel, Error> {
+    let count = model.config.linears().len();
+    let (trials, mut tried) = (choose::trials(model, options), 0);
+    let all = (trials + 1) * count;
     options.check(model)?;
     calibration.check(&model.config)?;
+    let options = choose::settled(model, options, calibration, &mut || {
+        tried += count;
+        done(tried, all);
+    })?;
+    let q = quantized(model, &options, calibration, &mut |layers| done(trials * count + layers, all))?;
+    done(all, all);
+    Ok(q)
+}
+
+/// Quantizes by the recipe of the options, the usual one where they have none; `done` is told how many layers are.
+pub(super) fn quantized(
+    model: &Model,
+    options: &PtqOptions,
+    calibration: &Windows,
+    done: &mut dyn FnMut(usize),
+) -> Result<QModel, Error> {
+    options.check(model)?;
+    calibration.check(&model.config)?;
+    let recipe = options.recipe.clone().unwrap_or_else(|| Recipe::usual(options.format));
     let rope = tables::rope(&model.config)?;
     let codings = options.codings(model);
-    let net = prepared(model, options, &codings, calibration)?;
-    let count = codings.len();
-    let (fits, head) = options.sequence(&net, &codings).run(calibration, &mut |layers| done(layers, count));
-    done(count, count);
+    let net = prepared(model, &recipe, longest_rotation(options.scaling), &codings, calibration)?;
+    let (fits, head) = options.sequence(&recipe, &net, &codings).run(calibration, done);
     let mode = options.acts;
     let blocks = net.blocks.iter().zip(fits).map(|(block, fit)| {
         let mut layers = fit.linears.into_iter().zip(&block.linears).map(|(fitted, linear)| fitted.layer(linear, mode));
@@ -185,7 +202,7 @@ pub fn quantize_showing(
         tokenizer_json: model.tokenizer.json().to_string(),
         options: QOptions {
             format: options.name(),
-            recipe: options.recipe.name(),
+            recipe: recipe.name(),
             exp: options.exp,
             prob_top: options.prob_top,
             sigmoid_bits: options.sigmoid_bits,
@@ -201,23 +218,22 @@ pub fn quantize_showing(
 }
 
 /// The checkpoint's net after rotations and smoothing.
-pub(super) fn prepared(
+fn prepared(
     model: &Model,
-    options: &PtqOptions,
+    recipe: &Recipe,
+    most: usize,
     codings: &[Coding],
     calibration: &Windows,
 ) -> Result<Net, Error> {
-    let mut net = Net::new(model)?;
-    let recipe = &options.recipe;
-    let most = longest_rotation(options.scaling);
+    // A rotated stream passes through norms without gains only.
+    let keeps_gains = recipe.has(Technique::Gain) && !recipe.has(Technique::Rotate);
+    let mut net = if keeps_gains { Net::with_gains(model)? } else { Net::new(model)? };
     if recipe.has(Technique::Rotate) {
         rotate::residual(&mut net, most);
     }
-    if recipe.has(Technique::Heads) {
-        rotate::values(&mut net);
-    }
     let smoothing = Smoothing {
         smooth: recipe.has(Technique::Smooth),
+        heads: recipe.has(Technique::Heads),
         rotation: if recipe.has(Technique::Online) { most } else { 1 },
     };
     if smoothing != Smoothing::NONE {

@@ -9,7 +9,7 @@
 use rayon::prelude::*;
 use spec::Tensor;
 
-use super::net::{Net, NetLinear, place};
+use super::net::{Net, NetBlock, NetLinear, place};
 use super::sim::{butterflies, hadamard};
 
 /// The longest transform over a row of `k`: the largest power of two that divides it, at most `most`.
@@ -37,13 +37,10 @@ pub fn residual(net: &mut Net, most: usize) {
     hadamard(&mut net.head.weight, length);
 }
 
-/// Rotates the values of each head, and back in the weights of the output's layer.
-pub fn values(net: &mut Net) {
-    let length = length(net.config.head_dim, usize::MAX);
-    for block in &mut net.blocks {
-        outputs(&mut block.linears[place::V].weight, length);
-        hadamard(&mut block.linears[place::O].weight, length);
-    }
+/// Rotates what one layer of a block gives to another, in blocks of `length` channels: folded into both.
+pub fn between(block: &mut NetBlock, from: usize, to: usize, length: usize) {
+    outputs(&mut block.linears[from].weight, length);
+    hadamard(&mut block.linears[to].weight, length);
 }
 
 /// Has the input of a layer rotated at run time.
@@ -58,6 +55,9 @@ pub fn input(linear: &mut NetLinear, length: usize) {
 
 /// Rotates the outputs of a layer, in blocks of `length` channels.
 fn outputs(weight: &mut Tensor<f32>, length: usize) {
+    if length == 1 {
+        return;
+    }
     let k = weight.cols;
     weight.data.par_chunks_exact_mut(length * k).for_each(|rows| {
         let mut column = vec![0.0; length];
@@ -86,7 +86,7 @@ mod tests {
         let exact = Sim::exact(&net).logits(&ids);
         let changes: [fn(&mut Net); 3] = [
             |net| residual(net, 4096),
-            values,
+            |net| net.blocks.iter_mut().for_each(|b| between(b, place::V, place::O, 32)),
             |net| {
                 for p in [place::O, place::DOWN] {
                     for linear in net.blocks.iter_mut().map(|b| &mut b.linears[p]) {

@@ -26,8 +26,8 @@ pub struct Rounding {
     pub search: bool,
     /// GPTQ instead of the nearest code.
     pub gptq: bool,
-    /// Weights are moved first, to take back what their inputs' errors did to the outputs.
-    pub correct: bool,
+    /// Share of what their inputs' errors did to the outputs that weights, moved before they are rounded, take back.
+    pub correct: f64,
     /// Added to the moments' diagonal, over its mean.
     pub damping: f64,
     /// Rule of MX scales where they are not searched.
@@ -159,11 +159,11 @@ impl Sequence<'_> {
     ) -> Fitted {
         let Rounding { search, gptq, correct, damping, rule } = self.rounding;
         let grid = coding.grid;
-        if !(search || gptq || correct) {
+        if !(search || gptq || correct > 0.0) {
             return Fitted::nearest(&linear.weight, grid, Scales::Widest(rule));
         }
         let m = known.get_or_insert_with(|| Moments::new(exact, coded, self.rounding));
-        let moved = m.moved(&linear.weight);
+        let moved = m.moved(&linear.weight, correct);
         let importance = m.gram.diagonal();
         let how = if search { Scales::Search(&importance) } else { Scales::Widest(rule) };
         if gptq {
@@ -199,7 +199,7 @@ struct Moments {
 impl Moments {
     fn new(exact: &Windowed, coded: &Windowed, rounding: Rounding) -> Self {
         let gram = Gram::new(coded);
-        let undo = (rounding.correct).then(|| {
+        let undo = (rounding.correct > 0.0).then(|| {
             let gap: Windowed = exact
                 .iter()
                 .zip(coded)
@@ -213,8 +213,8 @@ impl Moments {
         Self { gram, undo }
     }
 
-    /// `W + W · D · (H + ridge)^-1`.
-    fn moved(&self, weight: &Tensor<f32>) -> Tensor<f32> {
+    /// `W + share · W · D · (H + ridge)^-1`.
+    fn moved(&self, weight: &Tensor<f32>, share: f64) -> Tensor<f32> {
         let Some(undo) = &self.undo else { return weight.clone() };
         let k = weight.cols;
         let mut moved = weight.clone();
@@ -226,7 +226,7 @@ impl Moments {
                 }
             }
             for (w, c) in row.iter_mut().zip(change) {
-                *w = (f64::from(*w) + c) as f32;
+                *w = (f64::from(*w) + share * c) as f32;
             }
         });
         moved

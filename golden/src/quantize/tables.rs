@@ -77,3 +77,9 @@ pub fn gain_codes(gain: &[f64]) -> (Vec<u16>, f64) {
     let code = |&g: &f64| round_half_up(g / largest * f64::from(1u32 << 15)).max(1.0) as u16;
     (gain.iter().map(code).collect(), largest)
 }
+
+/// Positive gains as 16 bits can say them.
+pub fn said(gain: &[f64]) -> Vec<f64> {
+    let (codes, largest) = gain_codes(gain);
+    codes.iter().map(|&c| f64::from(c) * largest / f64::from(1u32 << 15)).collect()
+}

@@ -38,13 +38,12 @@ pub(super) struct Channels {
 }
 
 impl Channels {
-    pub fn of(x: &Tensor<f32>, y: &[WideRow]) -> Self {
+    pub fn of(x: &Tensor<f32>, y: &Tensor<f32>) -> Self {
         let zeros = || vec![0.0; x.cols];
         let mut sums = Self { xx: zeros(), xy: zeros(), yy: zeros(), error: zeros() };
-        for (t, row) in y.iter().enumerate() {
-            let step = value(row.step);
-            for (c, (&x, &y)) in x.row(t).iter().zip(&row.values).enumerate() {
-                let (x, y) = (f64::from(x), y as f64 * step);
+        for (x, y) in x.data.chunks_exact(x.cols).zip(y.data.chunks_exact(x.cols)) {
+            for (c, (&x, &y)) in x.iter().zip(y).enumerate() {
+                let (x, y) = (f64::from(x), f64::from(y));
                 sums.xx[c] += x * x;
                 sums.xy[c] += x * y;
                 sums.yy[c] += y * y;
@@ -92,18 +91,18 @@ fn decibels(signal: f64, noise: f64) -> f64 {
 }
 
 /// Outputs of the linear layers in the order in which they run.
-pub(super) struct Outputs(pub Vec<Tensor<f32>>, pub Turns);
+pub(super) struct Outputs(pub Vec<Tensor<f32>>);
 
 impl Observe for Outputs {
-    fn output(&mut self, layer: &str, y: &Tensor<f32>) -> ControlFlow<()> {
-        let mut y = y.clone();
-        self.1.turn(layer, &mut y);
-        self.0.push(y);
+    fn output(&mut self, _: &str, y: &Tensor<f32>) -> ControlFlow<()> {
+        self.0.push(y.clone());
         ControlFlow::Continue(())
     }
 }
 
 /// Rotations that a recipe folds into weights: the outputs in front of them are the checkpoint's, rotated.
+///
+/// A Hadamard rotation is its own inverse. Values are rotated last, behind the factors of their channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turns {
     /// Outputs of `v`, in blocks of so many channels; 1 for none.
@@ -116,24 +115,29 @@ impl Turns {
     /// Those of a quantized model, by the name of its recipe.
     pub fn of(q: &QModel, config: &ModelConfig) -> Self {
         let has = |technique: Technique| q.options.recipe.split('+').any(|name| name == technique.name());
-        let most = longest_rotation(if q.linears().any(|l| l.scaling == Scaling::Mx32) {
-            Scaling::Mx32
-        } else {
-            Scaling::Channel
-        });
+        // A mixed model is rotated as w4a8, whatever its layers are.
+        let is_mx = q.options.format != "mixed" && q.linears().any(|l| l.scaling == Scaling::Mx32);
+        let most = longest_rotation(if is_mx { Scaling::Mx32 } else { Scaling::Channel });
         Self {
             values: if has(Technique::Heads) { length(config.head_dim, usize::MAX) } else { 1 },
             residual: if has(Technique::Rotate) { length(config.hidden_size, most) } else { 1 },
         }
     }
 
-    /// Rotates the checkpoint's output of a layer as the model in integers has it.
-    fn turn(self, layer: &str, x: &mut Tensor<f32>) {
+    /// What the outputs of a layer in integers stand for `[tokens, n]`, in the checkpoint's channels.
+    pub fn back(self, layer: &str, rows: &[WideRow]) -> Tensor<f32> {
+        let real = |row: &WideRow| -> Vec<f32> {
+            let step = value(row.step);
+            row.values.iter().map(|&y| (y as f64 * step) as f32).collect()
+        };
+        let data: Vec<f32> = rows.iter().flat_map(real).collect();
+        let mut x = Tensor::new(rows.len(), data.len() / rows.len().max(1), data);
         match layer.rsplit('.').next() {
-            Some("v_proj") => hadamard(x, self.values),
-            Some("o_proj" | "down_proj") => hadamard(x, self.residual),
+            Some("v_proj") => hadamard(&mut x, self.values),
+            Some("o_proj" | "down_proj") => hadamard(&mut x, self.residual),
             _ => {}
         }
+        x
     }
 }
 
@@ -149,7 +153,7 @@ mod tests {
         let one = Dyadic { mult: 1 << 15, shift: 16 };
         let row = |values: &[i64]| WideRow { values: values.to_vec(), step: one };
         // In halves: the second channel is 1.5 times what it should be.
-        let y = [row(&[2, 6, 0]), row(&[-8, 3, 0])];
+        let y = Turns { values: 1, residual: 1 }.back("v_proj", &[row(&[2, 6, 0]), row(&[-8, 3, 0])]);
         let sums = Channels::of(&x, &y);
         let raw = sums.measured("model.layers.0.mlp.down_proj".into());
         // 22 over (1 + 0.25), and 5 over 1.25.
@@ -161,5 +165,19 @@ mod tests {
         let mut doubled = sums.clone();
         doubled.add(&sums);
         assert_eq!(doubled.measured("lm_head".into()).sqnr_db, raw.sqnr_db);
+    }
+
+    #[test]
+    fn rotated_outputs_are_turned_back() {
+        let step = Dyadic { mult: 1 << 15, shift: 15 };
+        // Two heads of two values; the rows are 1, 2 and 3, -5 times sqrt(2) · Hadamard.
+        let rows = [WideRow { values: vec![3, -1, -2, 8], step }];
+        let turns = Turns { values: 2, residual: 4 };
+        let near = |found: Tensor<f32>, wanted: [f32; 4]| {
+            assert!(found.data.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-5), "{found:?}");
+        };
+        near(turns.back("model.layers.0.self_attn.v_proj", &rows), [1.0, 2.0, 3.0, -5.0].map(|x| x * 2f32.sqrt()));
+        near(turns.back("model.layers.0.self_attn.o_proj", &rows), [4.0, -3.0, -2.0, 7.0]);
+        near(turns.back("model.layers.0.self_attn.q_proj", &rows), [3.0, -1.0, -2.0, 8.0]);
     }
 }
