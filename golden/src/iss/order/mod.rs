@@ -15,12 +15,14 @@ mod clock;
 mod deadlock;
 mod intervals;
 mod races;
+mod shuffle;
 #[cfg(test)]
 mod tests;
 
 use spec::isa::Program;
 
 pub use self::deadlock::{LEAST, Lengths};
+pub use self::shuffle::shuffled;
 use crate::error::{Error, no_problems};
 
 /// Proves that all orders of a program's instructions give the same and none gets stuck.

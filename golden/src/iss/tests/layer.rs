@@ -255,6 +255,12 @@ proptest! {
             prop_assert_eq!(unpack("S", found[0]).unwrap(), input.scale.step);
             prop_assert_eq!(iss.output(OutputKind::Logits, row as u32).unwrap(), sums);
         }
+        // In another order of the queues, too.
+        let other = order::shuffled(&program, seed).unwrap();
+        let found = run(&other, &mut Blind).unwrap();
+        for row in 0..m as u32 {
+            prop_assert_eq!(found.output(OutputKind::Logits, row).unwrap(), iss.output(OutputKind::Logits, row).unwrap());
+        }
         prop_assert!(iss.output(OutputKind::Logits, m as u32).is_err() && iss.output(OutputKind::Tokens, 0).is_err());
     }
 }
