@@ -49,7 +49,7 @@ pub struct Args {
     /// With `mixed`: the fewest bytes whose perplexity on the calibration text is at most this
     #[arg(long, value_name = "X")]
     target_ppl: Option<f64>,
-    /// With `mixed`: print bytes and perplexity of this many choices from the fewest bytes to the most
+    /// With `mixed`: print bytes, divergence on the calibration text and perplexity of this many choices from the fewest bytes to the most
     #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(u64).range(2..=64))]
     curve: Option<u64>,
     /// With `--curve`: windows JSON or text on which perplexity is measured; by default the calibration text
@@ -236,14 +236,14 @@ fn curve(
         None => calibration.clone(),
     };
     let weights: u64 = model.config.linears().iter().map(|&(_, n, k)| n as u64 * k as u64).sum();
-    let mut table = Table::new(&["bytes", "bytes a weight", "layers in 8 bits", "perplexity"]);
+    let mut table = Table::new(&["bytes", "bytes a weight", "layers in 8 bits", "divergence", "perplexity"]);
     let mut found = Vec::new();
     let progress = output.bar(points, "choosing points");
     let curve =
         mixed::curve(model, options, calibration, ladder, points, &mut |done| progress.set_position(done as u64))?;
     progress.finish_and_clear();
     let mut recipe = String::new();
-    for (point, Point { options, bytes, .. }) in curve.iter().enumerate() {
+    for (point, Point { options, bytes, kl }) in curve.iter().enumerate() {
         let (bytes, wide) = (*bytes, options.layers.iter().filter(|g| g.format == Format::W8a8).count());
         let q = quantized(model, options, calibration, output, &format!("point {} of {points}", point + 1))?;
         recipe.clone_from(&q.options.recipe);
@@ -252,12 +252,14 @@ fn curve(
             grouped(bytes),
             format!("{:.3}", bytes as f64 / weights as f64),
             wide.to_string(),
+            format!("{kl:.5}"),
             format!("{ppl:.4}"),
         ]);
         found.push(json!({
             "weight_bytes": bytes,
             "bytes_per_weight": bytes as f64 / weights as f64,
             "layers_8_bits": wide,
+            "kl_calibration": kl,
             "ppl": ppl,
         }));
     }
