@@ -8,6 +8,7 @@ pub mod isa;
 pub mod kind;
 pub mod model;
 pub mod qmodel;
+pub mod regs;
 pub mod scale;
 pub mod stream;
 pub mod tensor;
