@@ -3,6 +3,7 @@
 pub mod engine;
 pub mod error;
 pub mod lower;
+pub mod memory;
 pub mod step;
 
 pub use engine::{Simulation, simulate};

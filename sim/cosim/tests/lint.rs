@@ -1,19 +1,24 @@
-//! Every preset's engine lints clean, without a waiver.
+//! Every preset's engine, and the accelerator's units, lint clean, without a waiver.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hdl::rtl::{Design, Header};
+use hdl::rtl::{Design, Header, Module};
+use hdl::unit::{self, burst::Bursts};
 use tool::Command;
 
-fn lint(preset: &str, folder: &Path) {
-    let text = hdl::presets::preset(preset).unwrap();
-    let config = spec::Config::from_toml(text).unwrap();
-    let design = Design::new(hdl::unit::engine::engine(&config).unwrap_or_else(|e| panic!("{preset}: {e}")));
+fn config(preset: &str) -> spec::Config {
+    spec::Config::from_toml(hdl::presets::preset(preset).unwrap()).unwrap()
+}
+
+fn lint(preset: &str, module: Result<Arc<Module>, hdl::Error>, folder: &Path) {
+    let design = Design::new(module.unwrap_or_else(|e| panic!("{preset}: {e}")));
     let header = Header { generator: "a test".into(), config_hash: "0".into() };
     let files = design.emit(&header).unwrap();
     for (name, text) in &files {
         assert!(text.is_ascii() && text.lines().all(|line| line.len() <= 100), "{preset}: {name}");
+        assert!(text.lines().count() <= 400, "{preset}: {name} has {} lines", text.lines().count());
         std::fs::write(folder.join(name), text).unwrap();
     }
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -34,6 +39,19 @@ fn lint(preset: &str, folder: &Path) {
 fn engines_of_all_presets_lint_clean() {
     for (preset, _) in hdl::presets::PRESETS {
         let folder = tempfile::tempdir().unwrap();
-        lint(preset, folder.path());
+        lint(preset, hdl::unit::engine::engine(&config(preset)), folder.path());
+    }
+}
+
+#[test]
+fn units_around_the_memory_lint_clean_on_every_bus() {
+    for (preset, data_bits) in [("tiny", 32), ("small", 64), ("base", 128), ("wide", 256), ("fp4", 512)] {
+        let mut config = config(preset);
+        config.bus.data_bits = data_bits;
+        let bursts = Bursts { outstanding: config.dma.outstanding, beats: config.dma.burst_beats };
+        for module in [unit::memory_port::memory_port(&config, bursts), unit::axil_regs::axil_regs(&config)] {
+            let folder = tempfile::tempdir().unwrap();
+            lint(&format!("{preset}, {data_bits} bits"), module, folder.path());
+        }
     }
 }

@@ -1,0 +1,9 @@
+//! The memory masters against the memory model, the register block against its table, the protocol monitor against
+//! planted faults; all in the step simulator.
+
+mod monitor;
+mod port;
+mod reads;
+mod registers;
+mod rig;
+mod writes;
