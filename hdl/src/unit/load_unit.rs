@@ -11,7 +11,7 @@ use super::load_request::{HEAD, KIND_BITS, PARAMS, WORDS, has_heads, load_reques
 use super::module_name;
 use super::param_writer::{PARAM_ADDR_BITS, PARAM_BITS, param_writer};
 use super::queue::queue;
-use super::unpack::unpack;
+use super::unpack::unpack_as;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
@@ -118,7 +118,7 @@ pub fn load_unit(config: &Config) -> Result<Arc<Module>, Error> {
         ("ready_i", &weight_ready_i),
         ("accept_i", &in_words),
     ];
-    let unpacked = m.instance("u_unpack", &unpack(config, &widths)?, &ports);
+    let unpacked = m.instance("u_unpack", &unpack_as(config, "unpack_weights", &widths)?, &ports);
     let word_taken = m.wire("word_taken", &(unpacked.out("valid_o") & &weight_ready_i));
     let left_step = m.wire("left_step", &(&start_words | &word_taken));
     m.next_if(&left_q, &left_step, &start_words.mux(&count, &(&left_q - left_q.k(1))));

@@ -17,8 +17,8 @@ pub const FETCH: Bursts = Bursts { outstanding: 2, beats: 8 };
 
 /// `<prefix>_memory_port`: readers `fetch` and `load`, writer `store`, AXI4 channels `ar`, `r`, `aw`, `w`, `b`.
 ///
-/// Ports: each part's as [`dma_read`] and [`dma_write`] name them, behind `fetch_`, `load_` and `store_`, with one `flush_i`
-/// for all; the channels' under their plain names. `fetch` goes before `load`. `read_taken_o`, `write_taken_o`: a beat is
+/// Ports: each part's as [`dma_read`] and [`dma_write`] name them, behind `fetch_`, `load_` and `store_`; `flush_i` flushes
+/// all, `fetch_flush_i` the reader of instructions; the channels' under their plain names. `fetch` goes before `load`. `read_taken_o`, `write_taken_o`: a beat is
 /// transferred.
 ///
 /// # Errors
@@ -29,6 +29,7 @@ pub fn memory_port(config: &Config, load: Bursts) -> Result<Arc<Module>, Error> 
                bursts that stay within 4 KiB and wait for no one once they have begun.";
     let mut m = ModuleBuilder::new(module_name(config, "memory_port"), doc);
     let flush_i = m.input("flush_i", Ty::bit());
+    let fetch_flush_i = m.input("fetch_flush_i", Ty::bit());
     let r_valid_i = m.input("r_valid_i", Ty::bit());
     let r_data_i = m.input("r_data_i", Ty::u(data_bits));
     let r_resp_i = m.input("r_resp_i", Ty::u(2));
@@ -40,7 +41,8 @@ pub fn memory_port(config: &Config, load: Bursts) -> Result<Arc<Module>, Error> 
     let r_resp = m.net("r_resp", Ty::u(2));
     let r_last = m.net("r_last", Ty::bit());
     let mut readers = Vec::new();
-    for (name, bursts) in [("fetch", FETCH), ("load", load)] {
+    let fetch_flush = m.wire("fetch_flush", &(&flush_i | &fetch_flush_i));
+    for (name, bursts, flush) in [("fetch", FETCH, &fetch_flush), ("load", load, &flush_i)] {
         let cmd_valid = m.input(&format!("{name}_cmd_valid_i"), Ty::bit());
         let cmd_beat = m.input(&format!("{name}_cmd_beat_i"), Ty::u(beat_bits));
         let cmd_count = m.input(&format!("{name}_cmd_count_i"), Ty::u(beat_bits));
@@ -52,7 +54,7 @@ pub fn memory_port(config: &Config, load: Bursts) -> Result<Arc<Module>, Error> 
             ("cmd_valid_i", &cmd_valid),
             ("cmd_beat_i", &cmd_beat),
             ("cmd_count_i", &cmd_count),
-            ("flush_i", &flush_i),
+            ("flush_i", flush),
             ("ar_ready_i", &ar_ready),
             ("r_valid_i", &r_valid),
             ("r_data_i", &r_data),

@@ -18,6 +18,7 @@ pub mod engine;
 pub mod engine_control;
 pub mod fifo;
 pub mod foot;
+pub mod front;
 pub mod gearbox;
 pub mod head_bank;
 pub mod head_buffer;

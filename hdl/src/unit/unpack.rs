@@ -18,6 +18,14 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty, bits_for, index_bits};
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn unpack(config: &Config, widths: &[u32]) -> Result<Arc<Module>, Error> {
+    unpack_as(config, "unpack", widths)
+}
+
+/// [`unpack`] under another name, for a design with several of them.
+///
+/// # Errors
+/// Those of [`unpack`].
+pub fn unpack_as(config: &Config, name: &str, widths: &[u32]) -> Result<Arc<Module>, Error> {
     let beat = config.bus.data_bits;
     let widest = widths.iter().copied().max().unwrap_or(1);
     let packings: Vec<_> = widths.iter().map(|&w| stream::packing(beat, w)).collect();
@@ -25,7 +33,7 @@ pub fn unpack(config: &Config, widths: &[u32]) -> Result<Arc<Module>, Error> {
         "Unpacker: beats of {beat} bits to words of option_i's width. Narrow words leave one a cycle\n\
          while their beat waits; of a wide word all beats but the last are kept here. No latency."
     );
-    let mut m = ModuleBuilder::new(module_name(config, "unpack"), doc);
+    let mut m = ModuleBuilder::new(module_name(config, name), doc);
     let s_valid_i = m.input("s_valid_i", Ty::bit());
     let s_data_i = m.input("s_data_i", Ty::u(beat));
     let option_i = m.input("option_i", Ty::u(index_bits(widths.len() as u32)));

@@ -1,6 +1,7 @@
 //! The memory masters against the memory model, the register block against its table, the protocol monitor against
 //! planted faults; all in the step simulator.
 
+mod load;
 mod monitor;
 mod port;
 mod reads;

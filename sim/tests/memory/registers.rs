@@ -186,7 +186,7 @@ fn writes_land_by_bytes_under_any_interleaving() {
             for (name, want) in writable.iter().zip(&model) {
                 assert_eq!(host.read_named(name), *want, "{name}");
             }
-            assert_eq!(host.rig.get("program_addr_o"), model[0].into());
+            assert_eq!(host.rig.get("program_addr_o"), u64::from(model[0]));
         }
     }
 }

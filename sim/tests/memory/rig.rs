@@ -97,7 +97,7 @@ impl Rig {
 
     /// Sets an input for the cycle to come.
     pub fn set(&mut self, name: &str, value: u64) {
-        self.set_limbs(name, &[value, 0, 0, 0, 0, 0, 0, 0]);
+        self.set_limbs(name, &[value]);
     }
 
     pub fn set_limbs(&mut self, name: &str, value: &[u64]) {
@@ -137,6 +137,13 @@ impl Rig {
     /// An output of the last cycle.
     pub fn get(&self, name: &str) -> u64 {
         self.bench.outputs.field(name).unwrap_or_else(|| panic!("no output {name}")).get(&self.outputs)
+    }
+
+    /// An output in bytes, the last one filled with zeros.
+    pub fn bytes_up(&self, name: &str) -> Vec<u8> {
+        let field = self.bench.outputs.field(name).unwrap_or_else(|| panic!("no output {name}"));
+        let limbs = field.get_limbs(&self.outputs);
+        limbs.iter().flat_map(|limb| limb.to_le_bytes()).take(field.width.div_ceil(8) as usize).collect()
     }
 
     pub fn bytes(&self, name: &str) -> Vec<u8> {

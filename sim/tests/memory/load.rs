@@ -1,0 +1,410 @@
+//! The load unit behind a reader: every word of weights, of heads and of parameters, from the contract alone.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hdl::rtl::{Module, ModuleBuilder, Ty};
+use hdl::unit::burst::Bursts;
+use hdl::unit::dma_read::dma_read;
+use hdl::unit::load_unit::load_unit;
+use sim::memory::{SparseMemory, Timing};
+use spec::isa::{Field, Instr, Op};
+use spec::{Config, Format, stream};
+
+use crate::rig::{Rig, Rng, config, limbs, timings};
+
+/// An array of that shape on that bus, with INT8 and INT4 weights.
+pub fn shaped(rows: u32, cols: u32, preload_rows: u32, data_bits: u32) -> Config {
+    let mut config = config(data_bits);
+    config.array.rows = rows;
+    config.array.cols = cols;
+    config.array.preload_rows = preload_rows;
+    config.pe.formats = vec![Format::W8a8, Format::W4a8];
+    config.vec.lanes = 16;
+    config.vec.params = 300;
+    config.validate().unwrap_or_else(|e| panic!("{e}"));
+    config
+}
+
+const SHAPES: [(u32, u32, u32, u32); 8] = [
+    (8, 8, 2, 64),
+    (16, 16, 2, 128),
+    (4, 4, 1, 32),
+    (5, 3, 2, 32),
+    (5, 12, 5, 64),
+    (8, 32, 1, 128),
+    (32, 16, 4, 512),
+    (1, 7, 1, 256),
+];
+
+fn reader_and_unit(config: &Config) -> Arc<Module> {
+    let bursts = Bursts { outstanding: 8, beats: 16 };
+    let (reader, unit) = (dma_read(config, "dma_read", bursts).unwrap(), load_unit(config).unwrap());
+    let mut m = ModuleBuilder::new("test_load", "A reader and a load unit.");
+    let names = ["cmd_ready_o", "out_valid_o", "out_data_o"];
+    let nets = names.map(|name| m.net(name.trim_end_matches("_o"), reader.port(name).unwrap().1.ty));
+    let inputs = [("instr_valid_i", 1), ("instr_i", 128), ("index_i", 32), ("weight_ready_i", 1)];
+    let inputs = inputs.map(|(name, bits)| (name, m.input(name, Ty::u(bits))));
+    let mut ports: Vec<_> = inputs.iter().map(|(name, port)| (*name, port)).collect();
+    ports.extend([("cmd_ready_i", &nets[0]), ("beat_valid_i", &nets[1]), ("beat_i", &nets[2])]);
+    let unit_out = m.instance("u_unit", &unit, &ports);
+    for name in ["instr_ready_o", "weight_valid_o", "weight_o", "param_write_o", "param_addr_o", "param_data_o", "retire_o", "error_o"]
+    {
+        m.output_is(name, &unit_out.out(name));
+    }
+    let inputs = [("ar_ready_i", 1), ("r_valid_i", 1), ("r_data_i", config.bus.data_bits), ("r_resp_i", 2), ("r_last_i", 1), ("flush_i", 1)];
+    let inputs = inputs.map(|(name, bits)| (name, m.input(name, Ty::u(bits))));
+    let mut ports: Vec<_> = inputs.iter().map(|(name, port)| (*name, port)).collect();
+    let (valid, beat, count, ready) =
+        (unit_out.out("cmd_valid_o"), unit_out.out("cmd_beat_o"), unit_out.out("cmd_count_o"), unit_out.out("beat_ready_o"));
+    ports.extend([("cmd_valid_i", &valid), ("cmd_beat_i", &beat), ("cmd_count_i", &count), ("out_ready_i", &ready)]);
+    let reader_out = m.instance("u_reader", &reader, &ports);
+    for (net, name) in nets.iter().zip(names) {
+        m.assign(net, &reader_out.out(name));
+    }
+    for name in ["ar_valid_o", "ar_addr_o", "ar_len_o", "r_ready_o"] {
+        m.output_is(name, &reader_out.out(name));
+    }
+    m.build().unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// What a program must produce: words for the weight FIFO, and the parameter memory.
+#[derive(Default)]
+pub struct Wanted {
+    pub words: VecDeque<Vec<u8>>,
+    pub params: Vec<(usize, i32)>,
+}
+
+pub struct Maker<'a> {
+    pub config: &'a Config,
+    pub memory: SparseMemory,
+    pub rng: Rng,
+    pub wanted: Wanted,
+    next: u32,
+}
+
+impl<'a> Maker<'a> {
+    pub fn new(config: &'a Config, seed: u64) -> Self {
+        Self { config, memory: SparseMemory::filled(0xcd), rng: Rng(seed), wanted: Wanted::default(), next: 0x1000 }
+    }
+
+    /// A stretch of memory that starts on a beat, filled with noise.
+    fn stretch(&mut self, bytes: u32) -> u32 {
+        let beat = self.config.beat_bytes();
+        let addr = (self.next + beat * self.rng.below(5) as u32).next_multiple_of(beat);
+        self.next = addr + bytes + beat;
+        let content: Vec<u8> = (0..bytes).map(|_| self.rng.next() as u8).collect();
+        self.memory.write(addr, &content);
+        addr
+    }
+
+    fn byte(&self, addr: u32) -> u8 {
+        self.memory.get(addr)
+    }
+
+    pub fn words(&mut self, format: Format, words: u32) -> Instr {
+        let bits = self.config.preload_rows() * self.config.array.cols * format.weight().bits();
+        let packing = stream::packing(self.config.bus.data_bits, bits);
+        let beat = self.config.beat_bytes();
+        let addr = self.stretch(packing.beats(words.into()) as u32 * beat);
+        for w in 0..words {
+            let first_bit = if packing.beats_per_word > 1 {
+                8 * beat * packing.beats_per_word * w
+            } else {
+                8 * beat * (w / packing.words_per_beat) + bits * (w % packing.words_per_beat)
+            };
+            let bit = |i: u32| self.byte(addr + (first_bit + i) / 8) >> ((first_bit + i) % 8) & 1;
+            let mut word = vec![0; self.config.weight_word_bits().div_ceil(8) as usize];
+            for i in 0..bits {
+                word[i as usize / 8] |= bit(i) << (i % 8);
+            }
+            self.wanted.words.push_back(word);
+        }
+        let format = Format::ALL.iter().position(|f| *f == format).unwrap();
+        let fields = [(Field::Addr, addr.into()), (Field::Words, words.into()), (Field::Format, format as i64)];
+        Instr::new(Op::Ldw, &fields).unwrap()
+    }
+
+    pub fn head(&mut self, direct: bool, tokens: u32, dim: u32, gap: u32) -> Instr {
+        let (rows, cols, bands, steps) = (
+            self.config.array.rows,
+            self.config.array.cols,
+            self.config.preload_rows(),
+            self.config.preload_cycles(),
+        );
+        let beat = self.config.beat_bytes();
+        let stride = dim.div_ceil(beat) + gap;
+        let addr = self.stretch(tokens * stride * beat);
+        let tiles = if direct { dim.div_ceil(cols) } else { dim.div_ceil(rows) };
+        for t in 0..tiles {
+            for s in 0..steps {
+                let mut word = Vec::new();
+                for r in (0..bands).map(|band| band * steps + s) {
+                    for c in 0..cols {
+                        let (row, byte) = if direct { (r, t * cols + c) } else { (c, t * rows + r) };
+                        let exists = r < rows && row < tokens && byte < dim;
+                        word.push(if exists { self.byte(addr + row * stride * beat + byte) } else { 0 });
+                    }
+                }
+                self.wanted.words.push_back(word);
+            }
+        }
+        let fields = [
+            (Field::Addr, addr.into()),
+            (Field::Tokens, tokens.into()),
+            (Field::Dim, dim.into()),
+            (Field::Stride, stride.into()),
+            (Field::Mode, direct.into()),
+            (Field::Tiles, tiles.into()),
+        ];
+        Instr::new(Op::Ldh, &fields).unwrap()
+    }
+
+    pub fn params(&mut self, kind: usize, n: u32, dst: u32, index: Option<u32>) -> Instr {
+        let width = [1, 1, 2, 2, 4][kind];
+        let beat = self.config.beat_bytes();
+        let stride = beat * (1 + self.rng.below(3) as u32);
+        let offset = index.map_or(0, |index| index * stride);
+        let addr = self.stretch(offset + n * width);
+        for i in 0..n {
+            let at = addr + offset + i * width;
+            let raw = (0..width).fold(0_u32, |v, b| v | u32::from(self.byte(at + b)) << (8 * b));
+            let value = match kind {
+                0 => i32::from(raw as i8),
+                2 => i32::from(raw as i16),
+                _ => raw as i32,
+            };
+            self.wanted.params.push(((dst + i) as usize, value));
+        }
+        let fields = [
+            (Field::Addr, addr.into()),
+            (Field::N, n.into()),
+            (Field::Dst, dst.into()),
+            (Field::Type, kind as i64),
+            (Field::Indirect, index.is_some().into()),
+            (Field::Stride, stride.into()),
+        ];
+        Instr::new(Op::Ldp, &fields).unwrap()
+    }
+
+    /// A random instruction; `index` is what IDX will hold.
+    pub fn any(&mut self, index: u32) -> Instr {
+        let (rows, cols, params) = (self.config.array.rows, self.config.array.cols, self.config.vec.params);
+        match self.rng.below(4) {
+            0 => {
+                let format = self.config.pe.formats[self.rng.below(2) as usize];
+                let words = 1 + self.rng.below(40) as u32;
+                self.words(format, words)
+            }
+            1 => {
+                let n = 1 + self.rng.below(100) as u32;
+                let dst = self.rng.below(u64::from(params - n)) as u32;
+                let (kind, indirect) = (self.rng.below(5) as usize, self.rng.one_in(2));
+                self.params(kind, n, dst, indirect.then_some(index))
+            }
+            mode => {
+                let most = if mode == 3 { rows } else { cols };
+                let tokens = 1 + self.rng.below(most.into()) as u32;
+                let dim = if self.rng.one_in(3) { 64 } else { 1 + self.rng.below(256) as u32 };
+                let gap = self.rng.below(3) as u32;
+                self.head(mode == 3, tokens, dim, gap)
+            }
+        }
+    }
+}
+
+pub fn instr_limbs(instr: Instr) -> [u64; 2] {
+    [instr.bits() as u64, (instr.bits() >> 64) as u64]
+}
+
+/// Runs instructions; compares what comes out with what is wanted; gives the cycles.
+fn run(rig: &mut Rig, instrs: &[Instr], wanted: Wanted, index: u32, slow: u64, rng: &mut Rng) -> u64 {
+    let mut words = wanted.words;
+    let mut params = vec![None; 70_000];
+    let (mut given, mut retired, mut quiet) = (0, 0, 0);
+    let mut written = wanted.params.into_iter();
+    let start = rig.memory.cycle();
+    while retired < instrs.len() {
+        let offer = given < instrs.len() && (slow < 2 || !rng.one_in(3));
+        if offer {
+            rig.set("instr_valid_i", 1);
+            rig.set_limbs("instr_i", &instr_limbs(instrs[given]));
+        }
+        rig.set("index_i", index.into());
+        let ready = slow < 2 || rng.one_in(slow);
+        rig.set("weight_ready_i", ready.into());
+        rig.cycle();
+        given += usize::from(offer && rig.get("instr_ready_o") == 1);
+        quiet += 1;
+        if ready && rig.get("weight_valid_o") == 1 {
+            let word = words.pop_front().expect("a word too many");
+            let mut came = rig.bytes_up("weight_o");
+            came.resize(word.len().max(came.len()), 0);
+            assert_eq!(came[..word.len()], word[..], "{} words left, {retired} of {given} retired", words.len());
+            quiet = 0;
+        }
+        let lanes = rig.get("param_write_o");
+        let data = rig.bytes_up("param_data_o");
+        for lane in (0..64).filter(|lane| lanes >> lane & 1 == 1) {
+            let bytes = data[4 * lane..4 * lane + 4].try_into().unwrap();
+            let at = rig.get("param_addr_o") as usize + lane;
+            params[at] = Some(i32::from_le_bytes(bytes));
+            let (want_at, want) = written.next().expect("a parameter too many");
+            assert_eq!((at, params[at]), (want_at, Some(want)), "{retired} of {given} retired");
+            quiet = 0;
+        }
+        retired += rig.get("retire_o") as usize;
+        assert_eq!(rig.get("error_o"), 0, "instruction {given} was refused");
+        assert!(quiet < 4000, "stuck: {retired} of {given} retired, {} words wanted", words.len());
+    }
+    assert!(words.is_empty() && written.next().is_none(), "all retired, but {} words are missing", words.len());
+    rig.memory.cycle() - start
+}
+
+#[test]
+fn random_programs_load_what_the_contract_says() {
+    for (number, (rows, cols, preload, bits)) in SHAPES.into_iter().enumerate() {
+        let config = shaped(rows, cols, preload, bits);
+        let module = reader_and_unit(&config);
+        for (i, timing) in timings(number as u64).into_iter().enumerate() {
+            let mut maker = Maker::new(&config, 100 + i as u64);
+            let index = 1 + maker.rng.below(50) as u32;
+            let instrs: Vec<Instr> = (0..25).map(|_| maker.any(index)).collect();
+            let mut rig = Rig::new(module.clone(), maker.memory, timing);
+            run(&mut rig, &instrs, maker.wanted, index, 1 + (i as u64 % 3), &mut maker.rng);
+            assert!(rig.memory.is_idle());
+        }
+    }
+}
+
+#[test]
+fn every_length_and_place_of_parameters() {
+    for (rows, cols, bits) in [(8, 8, 32), (16, 16, 128), (4, 2, 512)] {
+        let config = shaped(rows, cols, 1, bits);
+        let module = reader_and_unit(&config);
+        let mut maker = Maker::new(&config, 7);
+        let mut instrs = Vec::new();
+        for kind in 0..5 {
+            for n in (1..20).chain([64, 100]) {
+                instrs.push(maker.params(kind, n, n * 3 % 17, None));
+            }
+        }
+        instrs.push(maker.params(4, 300, 0, None));
+        let mut rig = Rig::new(module, maker.memory, Timing::latency(8));
+        run(&mut rig, &instrs, maker.wanted, 0, 1, &mut maker.rng);
+    }
+}
+
+#[test]
+fn every_length_of_heads_in_both_modes() {
+    for (rows, cols, preload, bits) in SHAPES {
+        let config = shaped(rows, cols, preload, bits);
+        let module = reader_and_unit(&config);
+        let mut maker = Maker::new(&config, 9);
+        let mut instrs = Vec::new();
+        for dim in (1..40).chain([64, 100, 255, 256]) {
+            instrs.push(maker.head(false, cols, dim, 0));
+            instrs.push(maker.head(true, rows, dim, 1));
+            instrs.push(maker.head(dim % 2 == 0, 1, dim, 0));
+        }
+        let mut rig = Rig::new(module, maker.memory, Timing::latency(8));
+        run(&mut rig, &instrs, maker.wanted, 0, 1, &mut maker.rng);
+    }
+}
+
+#[test]
+fn weights_and_heads_keep_up_with_the_bus() {
+    for (rows, cols, preload, bits) in [(8, 8, 2, 64), (16, 16, 2, 128), (8, 32, 1, 128), (4, 4, 1, 32)] {
+        let config = shaped(rows, cols, preload, bits);
+        let module = reader_and_unit(&config);
+        for direct in [false, true] {
+            let mut maker = Maker::new(&config, 3);
+            let tokens = if direct { rows } else { cols };
+            let instrs: Vec<Instr> = (0..30).map(|_| maker.head(direct, tokens, 64, 0)).collect();
+            let mut rig = Rig::new(module.clone(), maker.memory, Timing::latency(30));
+            let cycles = run(&mut rig, &instrs, maker.wanted, 0, 1, &mut maker.rng);
+            let beats = 30 * u64::from(tokens * 64 * 8 / bits);
+            assert_eq!(rig.memory.read_beats, beats);
+            let limit = beats + beats / 8 + 200;
+            assert!(cycles <= limit, "{rows}x{cols}, {bits} bits, direct {direct}: {cycles} cycles for {beats} beats");
+        }
+        let mut maker = Maker::new(&config, 3);
+        let instrs: Vec<Instr> = (0..5).map(|_| maker.words(Format::W8a8, 200)).collect();
+        let mut rig = Rig::new(module, maker.memory, Timing::latency(30));
+        let cycles = run(&mut rig, &instrs, maker.wanted, 0, 1, &mut maker.rng);
+        assert!(cycles <= rig.memory.read_beats + 80, "{cycles} cycles for {} beats", rig.memory.read_beats);
+    }
+}
+
+#[test]
+fn what_the_buffers_cannot_hold_is_refused() {
+    let config = shaped(8, 4, 2, 64);
+    let module = reader_and_unit(&config);
+    let ldw = |addr: i64, words: i64, format: i64| {
+        Instr::new(Op::Ldw, &[(Field::Addr, addr), (Field::Words, words), (Field::Format, format)]).unwrap()
+    };
+    let ldh = |tokens: i64, dim: i64, mode: i64, tiles: i64| {
+        let fields = [(Field::Tokens, tokens), (Field::Dim, dim), (Field::Mode, mode), (Field::Tiles, tiles)];
+        Instr::new(Op::Ldh, &fields).unwrap()
+    };
+    let ldp = |n: i64, dst: i64, stride: i64| {
+        let fields = [(Field::N, n), (Field::Dst, dst), (Field::Indirect, 1), (Field::Stride, stride)];
+        Instr::new(Op::Ldp, &fields).unwrap()
+    };
+    let bad = [
+        ldw(4, 1, 0),
+        ldw(0, 1, 2),
+        ldh(5, 8, 0, 1),
+        ldh(9, 8, 1, 2),
+        ldh(4, 257, 0, 33),
+        ldh(4, 8, 0, 65),
+        ldp(300, 1, 8),
+        ldp(8, 0, 4),
+        Instr::new(Op::St, &[]).unwrap(),
+    ];
+    let good = [ldw(8, 1, 1), ldh(4, 256, 0, 32), ldh(8, 256, 1, 64), ldp(300, 0, 8), ldp(299, 1, 16)];
+    for (instrs, refused) in [(&bad[..], true), (&good[..], false)] {
+        for (i, instr) in instrs.iter().enumerate() {
+            let mut rig = Rig::new(module.clone(), SparseMemory::new(), Timing::latency(2));
+            let mut retired = 0;
+            for cycle in 0..2500 {
+                rig.set("instr_valid_i", u64::from(cycle < 1));
+                rig.set_limbs("instr_i", &instr_limbs(*instr));
+                rig.set("index_i", 1);
+                rig.set("weight_ready_i", 1);
+                rig.cycle();
+                retired += rig.get("retire_o");
+            }
+            assert_eq!((rig.get("error_o") == 1, retired), (refused, u64::from(!refused)), "instruction {i}: {instr:?}");
+            assert_eq!(rig.memory.read_beats == 0, refused, "instruction {i}");
+        }
+    }
+}
+
+#[test]
+fn reset_at_any_time_leaves_a_unit_that_works() {
+    let config = shaped(5, 12, 2, 64);
+    let module = reader_and_unit(&config);
+    let mut rng = Rng(5);
+    for round in 0..60 {
+        let mut maker = Maker::new(&config, round);
+        let instrs: Vec<Instr> = (0..8).map(|_| maker.any(3)).collect();
+        let mut rig = Rig::new(module.clone(), maker.memory, timings(round)[round as usize % 7]);
+        let mut given = 0;
+        for _ in 0..rng.below(700) {
+            rig.set("instr_valid_i", 1);
+            rig.set_limbs("instr_i", &instr_limbs(instrs[given % 8]));
+            rig.set("index_i", 3);
+            rig.set("weight_ready_i", rng.below(2));
+            rig.cycle();
+            given += rig.get("instr_ready_o") as usize;
+        }
+        rig.reset(true);
+        run(&mut rig, &instrs, maker.wanted, 3, 2, &mut rng);
+    }
+}
+
+#[test]
+fn limbs_and_bytes_agree() {
+    assert_eq!(limbs(&[1, 2, 0, 0, 0, 0, 0, 0, 3])[..2], [0x201, 3]);
+}
