@@ -25,7 +25,7 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 /// instructions that retire in this cycle; `tokens_wait_o`: an instruction waits for a token; `opcode_error_o` with
 /// `opcode_o`; `watchdog_o` with `detail_o` (as `ERROR_DETAIL` in [`spec::regs`]), both until the next start.
 ///
-/// A program ends with `HALT`, or behind its last instruction.
+/// A program begins without tokens and ends with `HALT`, or behind its last instruction.
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
@@ -181,6 +181,7 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
         token_inputs.push((format!("{name}_take_i"), part.out("take_o")));
         parts.push((part, have, full, retire));
     }
+    token_inputs.push(("clear_i".into(), start.clone()));
     let ports: Vec<(&str, &Expr)> = token_inputs.iter().map(|(name, expr)| (name.as_str(), expr)).collect();
     let counters = m.instance("u_tokens", &tokens(config)?, &ports);
     for (queue, (_, have, full, _)) in Queue::ALL.iter().zip(&parts) {
@@ -197,7 +198,7 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
     let retired = m.wire("retired", &retired);
     m.output_is("retired_o", &retired);
     let running = m.wire("running", &(!&in_idle & !&start));
-    let event = m.wire("event", &(retired.any() | &start));
+    let event = m.wire("progress", &(retired.any() | &start));
     let ports = [("run_i", &running), ("event_i", &event), ("limit_i", &watchdog_limit_i)];
     let dog = m.instance("u_watchdog", &watchdog(config)?, &ports);
     m.output_is("watchdog_o", &dog.out("expired_o"));

@@ -11,7 +11,7 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// `<prefix>_tokens`: a counter for each ordered pair of queues.
 ///
-/// Ports, for each queue by its name: `<q>_give_i`: it gives a token to each of these queues; `<q>_take_i`: it takes one
+/// Ports: `clear_i`: no tokens; for each queue by its name: `<q>_give_i`: it gives a token to each of these queues; `<q>_take_i`: it takes one
 /// from each of these; `<q>_have_o`: these have given it one at least; `<q>_full_o`: its counters towards these are full.
 /// Bits by place in [`Queue::ALL`]. A token can be taken in the cycle after it was given.
 ///
@@ -21,6 +21,7 @@ pub fn tokens(config: &Config) -> Result<Arc<Module>, Error> {
     let doc = "Tokens between queues: one counter for each ordered pair. A token can be taken in the cycle\n\
                after it was given.";
     let mut m = ModuleBuilder::new(module_name(config, "tokens"), doc);
+    let clear_i = m.input("clear_i", Ty::bit());
     let count = Queue::ALL.len() as u32;
     let inputs: Vec<(Expr, Expr)> = Queue::ALL
         .iter()
@@ -37,8 +38,9 @@ pub fn tokens(config: &Config) -> Result<Arc<Module>, Error> {
             let q = m.reg(&format!("{name}_q"), Ty::u(TOKEN_BITS));
             let given = inputs[from].0.bit(to as u32);
             let taken = inputs[to].1.bit(from as u32);
-            let changes = m.wire(&format!("{name}_changes"), &(&given ^ &taken));
-            m.next_reset(&q, 0, Some(&changes), &given.mux(&(&q + q.k(1)), &(&q - q.k(1))));
+            let changes = m.wire(&format!("{name}_changes"), &((&given ^ &taken) | &clear_i));
+            let counted = given.mux(&(&q + q.k(1)), &(&q - q.k(1)));
+            m.next_reset(&q, 0, Some(&changes), &clear_i.mux(&q.k(0), &counted));
             have[to].push(q.any());
             full[from].push(q.all());
         }

@@ -11,7 +11,7 @@ use sim::memory::{SparseMemory, Timing};
 use spec::isa::{Field, Instr, Op};
 use spec::{Config, Format, stream};
 
-use crate::rig::{Rig, Rng, config, limbs, timings};
+use crate::rig::{Rig, Rng, config, timings};
 
 /// An array of that shape on that bus, with INT8 and INT4 weights.
 pub fn shaped(rows: u32, cols: u32, preload_rows: u32, data_bits: u32) -> Config {
@@ -206,6 +206,7 @@ impl<'a> Maker<'a> {
                 let most = if mode == 3 { rows } else { cols };
                 let tokens = 1 + self.rng.below(most.into()) as u32;
                 let dim = if self.rng.one_in(3) { 64 } else { 1 + self.rng.below(256) as u32 };
+                let dim = dim.min(255 * rows.min(cols));
                 let gap = self.rng.below(3) as u32;
                 self.head(mode == 3, tokens, dim, gap)
             }
@@ -214,7 +215,7 @@ impl<'a> Maker<'a> {
 }
 
 pub fn instr_limbs(instr: Instr) -> [u64; 2] {
-    [instr.bits() as u64, (instr.bits() >> 64) as u64]
+    [instr.encode() as u64, (instr.encode() >> 64) as u64]
 }
 
 /// Runs instructions; compares what comes out with what is wanted; gives the cycles.
@@ -302,7 +303,9 @@ fn every_length_of_heads_in_both_modes() {
         let module = reader_and_unit(&config);
         let mut maker = Maker::new(&config, 9);
         let mut instrs = Vec::new();
-        for dim in (1..40).chain([64, 100, 255, 256]) {
+        // An instruction names at most 255 tiles.
+        let most = 255 * rows.min(cols);
+        for dim in (1..40).chain([64, 100, 255, 256]).filter(|dim| *dim <= most) {
             instrs.push(maker.head(false, cols, dim, 0));
             instrs.push(maker.head(true, rows, dim, 1));
             instrs.push(maker.head(dim % 2 == 0, 1, dim, 0));
@@ -402,9 +405,4 @@ fn reset_at_any_time_leaves_a_unit_that_works() {
         rig.reset(true);
         run(&mut rig, &instrs, maker.wanted, 3, 2, &mut rng);
     }
-}
-
-#[test]
-fn limbs_and_bytes_agree() {
-    assert_eq!(limbs(&[1, 2, 0, 0, 0, 0, 0, 0, 3])[..2], [0x201, 3]);
 }

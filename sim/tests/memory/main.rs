@@ -1,5 +1,5 @@
-//! The memory masters against the memory model, the register block against its table, the protocol monitor against
-//! planted faults; all in the step simulator.
+//! The memory masters, the load unit and the sequencer against the memory model, the register block against its table, the
+//! protocol monitor against planted faults; all in the step simulator.
 
 mod load;
 mod monitor;
@@ -7,4 +7,5 @@ mod port;
 mod reads;
 mod registers;
 mod rig;
+mod sequence;
 mod writes;
