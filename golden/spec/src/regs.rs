@@ -92,7 +92,13 @@ const fn field(name: &'static str, lsb: u32, bits: u32, meaning: &'static str) -
     RegField { name, lsb, bits, meaning }
 }
 
-const fn reg(name: &'static str, offset: u32, access: Access, fields: &'static [RegField], meaning: &'static str) -> Register {
+const fn reg(
+    name: &'static str,
+    offset: u32,
+    access: Access,
+    fields: &'static [RegField],
+    meaning: &'static str,
+) -> Register {
     Register { name, offset, access, reset: 0, fields, meaning }
 }
 
@@ -127,11 +133,7 @@ pub const REGISTERS: &[Register] = &[
         "VERSION",
         0x004,
         Read,
-        &[
-            field("patch", 0, 8, "patch"),
-            field("minor", 8, 8, "minor version"),
-            field("major", 16, 8, "major version"),
-        ],
+        &[field("patch", 0, 8, "patch"), field("minor", 8, 8, "minor version"), field("major", 16, 8, "major version")],
         "version of the generator",
     ),
     reg("CONFIG_HASH_LO", 0x008, Read, &[], "low word of the configuration's hash"),
@@ -257,7 +259,8 @@ mod tests {
 
     #[test]
     fn every_counter_has_a_name_of_its_own() {
-        let names: std::collections::BTreeSet<_> = (0..COUNTER_COUNT).filter_map(counter).map(|(name, _)| name).collect();
+        let names: std::collections::BTreeSet<_> =
+            (0..COUNTER_COUNT).filter_map(counter).map(|(name, _)| name).collect();
         assert_eq!(names.len(), COUNTER_COUNT);
         assert_eq!(counter(0).map(|c| c.0), Some("cycles"));
         assert_eq!(counter(1).map(|c| c.0), Some("array"));

@@ -31,10 +31,7 @@ pub fn config_words(config: &Config) -> Vec<(&'static str, u32)> {
         ("CONFIG_HASH_HI", (hash >> 32) as u32),
         (
             "CONFIG_ARRAY",
-            config.array.rows
-                | config.array.cols << 8
-                | config.array.preload_rows << 16
-                | config.vec_lanes() << 24,
+            config.array.rows | config.array.cols << 8 | config.array.preload_rows << 16 | config.vec_lanes() << 24,
         ),
         ("CONFIG_BUS", config.bus.data_bits | config.dma.burst_beats << 16 | config.dma.outstanding << 25),
         ("CONFIG_FORMATS", formats.fold(0, |mask, f| mask | 1 << f)),

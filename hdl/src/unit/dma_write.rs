@@ -120,8 +120,7 @@ pub fn dma_write(config: &Config, bursts: Bursts) -> Result<Arc<Module>, Error> 
     m.next_reset(&w_left_q, 0, Some(&w_step), &issue.mux(&next.beats, &(&w_left_q - w_left_q.k(1))));
     let w_tail_q = m.pipe_if("w_tail_q", &issue, &next.is_last.mux(&tail_q, &tail_q.k(0)));
     let whole_beat = m.wire("whole_beat", &!(&w_last & w_tail_q.any()));
-    let strobes: Vec<Expr> =
-        (0..bytes).rev().map(|i| &whole_beat | w_tail_q.gt(&w_tail_q.k(i.into()))).collect();
+    let strobes: Vec<Expr> = (0..bytes).rev().map(|i| &whole_beat | w_tail_q.gt(&w_tail_q.k(i.into()))).collect();
     m.output_is("w_valid_o", &w_valid);
     m.output_is("w_data_o", &data.out("out_data_o"));
     m.output_is("w_strb_o", &Expr::concat(&strobes));

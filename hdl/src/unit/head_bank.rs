@@ -39,8 +39,7 @@ pub fn head_bank(config: &Config, words: u32) -> Result<Arc<Module>, Error> {
     let lanes = m.wire("lanes", &Expr::concat(&lanes));
     let data = m.wire("wdata", &whole_i.mux(&beat_i, &byte_i.repeat(bytes)));
     let mem = m.memory("mem", 8 * bytes, words);
-    let word_q =
-        m.memory_ports(mem, (&write_i, &waddr_i, &data), Some(&lanes), (&read_i, &raddr_i), "word_q");
+    let word_q = m.memory_ports(mem, (&write_i, &waddr_i, &data), Some(&lanes), (&read_i, &raddr_i), "word_q");
     let rlane_q = m.pipe_if("rlane_q", &read_i, &rlane_i);
     let read_byte = m.wire("read_byte", &word_q.word(&rlane_q, 8));
     m.output_is("byte_o", &(&read_byte & keep_i.repeat(8)));

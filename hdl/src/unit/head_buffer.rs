@@ -103,10 +103,8 @@ pub fn head_buffer(config: &Config) -> Result<Arc<Module>, Error> {
     };
     let beat_is_last = m.wire("beat_is_last", &beat_q.eq(&last_beat));
     let last_lane = m.wire("last_lane", &last_lane);
-    let kept: Vec<Expr> = (0..bytes)
-        .rev()
-        .map(|i| (!&beat_is_last | last_lane.ge(&last_lane.k(i.into()))).repeat(8))
-        .collect();
+    let kept: Vec<Expr> =
+        (0..bytes).rev().map(|i| (!&beat_is_last | last_lane.ge(&last_lane.k(i.into()))).repeat(8)).collect();
     let data = m.wire("data", &(&data_i & Expr::concat(&kept)));
     let gear_ready = m.net("gear_ready", Ty::bit());
     let ready = m.wire("ready", &(&filling_q & (!&direct_q | &gear_ready)));

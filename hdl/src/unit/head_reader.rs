@@ -30,13 +30,8 @@ pub fn head_reader(config: &Config) -> Result<Arc<Module>, Error> {
     );
     let mut m = ModuleBuilder::new(module_name(config, "head_reader"), doc);
     let filled_i = m.input("filled_i", Ty::bit());
-    let fields = [
-        ("direct", 1),
-        ("rows", sizes.row_bits()),
-        ("dim", DIM_BITS),
-        ("tiles", sizes.tile_bits()),
-        ("columns", cols),
-    ];
+    let fields =
+        [("direct", 1), ("rows", sizes.row_bits()), ("dim", DIM_BITS), ("tiles", sizes.tile_bits()), ("columns", cols)];
     let inputs: Vec<Expr> = fields.iter().map(|(name, bits)| m.input(&format!("{name}_i"), Ty::u(*bits))).collect();
     let row_i = m.input("row_i", Ty::u(8 * cols));
     let word_ready_i = m.input("word_ready_i", Ty::bit());
@@ -68,11 +63,8 @@ pub fn head_reader(config: &Config) -> Result<Arc<Module>, Error> {
     };
     let band_last = if bands > 1 { counter(&mut m, "band", bands, &read).1 } else { Expr::u(1, 1) };
     let word_step = m.wire("word_step", &(&read & &band_last));
-    let (step_q, step_last) = if steps > 1 {
-        counter(&mut m, "step", steps, &word_step)
-    } else {
-        (Expr::u(1, 0), Expr::u(1, 1))
-    };
+    let (step_q, step_last) =
+        if steps > 1 { counter(&mut m, "step", steps, &word_step) } else { (Expr::u(1, 0), Expr::u(1, 1)) };
     let tile_step = m.wire("tile_step", &(&word_step & &step_last));
     let tile_q = m.reg("tile_q", tiles.ty());
     let next_tile = m.wire("next_tile", &(&tile_q + tile_q.k(1)));

@@ -223,11 +223,7 @@ fn checks(m: &mut ModuleBuilder, config: &Config, instr: &Expr, op: &Expr) -> (E
     let param_beats = beats_of(&bytes_read, m, "param_bytes_up");
     let sizes = HeadSizes::new(config);
     let at_most = |value: &Expr, most: u32| {
-        if bits_for(most.into()) > value.width() {
-            Expr::u(1, 1)
-        } else {
-            value.le(&value.k(most.into()))
-        }
+        if bits_for(most.into()) > value.width() { Expr::u(1, 1) } else { value.le(&value.k(most.into())) }
     };
     let rows_fit = direct.mux(&at_most(&tokens, config.array.rows), &at_most(&tokens, config.array.cols));
     let head_fits = dim.any() & at_most(&dim, HEAD_BYTES) & tokens.any() & rows_fit & tiles.any();

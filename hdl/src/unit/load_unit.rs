@@ -57,11 +57,8 @@ pub fn load_unit(config: &Config) -> Result<Arc<Module>, Error> {
     }
     debug_assert_eq!(request.out("cmd_beat_o").width(), beat_bits);
     let start = m.net("start", Ty::bit());
-    let ports = [
-        ("in_valid_i", &request.out("work_valid_o")),
-        ("in_data_i", &request.out("work_o")),
-        ("out_ready_i", &start),
-    ];
+    let ports =
+        [("in_valid_i", &request.out("work_valid_o")), ("in_data_i", &request.out("work_o")), ("out_ready_i", &start)];
     let works = m.instance("u_works", &queue(config, work_bits(), AHEAD)?, &ports);
     m.assign(&work_ready, &works.out("in_ready_o"));
     let work = works.out("out_data_o");

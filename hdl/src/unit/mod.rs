@@ -25,6 +25,7 @@ pub mod head_buffer;
 pub mod head_reader;
 mod instr_field;
 pub mod issue_queue;
+pub mod issue_queues;
 pub mod load_request;
 pub mod load_unit;
 pub mod matmul;

@@ -8,9 +8,8 @@ use spec::isa::{Field, INSTR_BITS, INSTR_BYTES, Op, Queue};
 use super::burst::{ADDR_BITS, beat_addr_bits, beat_bytes, lane_bits};
 use super::counters::RETIRED_BITS;
 use super::instr_field::{field, opcode};
-use super::issue_queue::{STATE_BITS, issue_queue};
+use super::issue_queues::issue_queues;
 use super::module_name;
-use super::tokens::tokens;
 use super::unpack::unpack_as;
 use super::watchdog::watchdog;
 use crate::error::Error;
@@ -86,8 +85,7 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
 
     m.section("Dispatch");
     let op = m.wire("op", &opcode(&instr));
-    let push_names = Queue::ALL.map(|q| m.net(&format!("{}_push", q.name()), Ty::bit()));
-    let rooms = Queue::ALL.map(|q| m.net(&format!("{}_room", q.name()), Ty::bit()));
+    let rooms = m.net("rooms", Ty::u(Queue::ALL.len() as u32));
     let all_idle = m.net("all_idle", Ty::bit());
     let known = m.net("known", Ty::bit());
     let is_halt = m.net("is_halt", Ty::bit());
@@ -102,11 +100,10 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
         b.case(&op, |c| {
             let label = |of: Op| op.k(of.spec().code.into());
             for (i, queue) in Queue::ALL.into_iter().enumerate() {
-                let labels: Vec<Expr> =
-                    Op::ALL.iter().filter(|op| op.queue() == queue).map(|op| label(*op)).collect();
+                let labels: Vec<Expr> = Op::ALL.iter().filter(|op| op.queue() == queue).map(|op| label(*op)).collect();
                 c.arm_of(&labels, |b| {
                     b.set(&wanted, &wanted.k(1 << i));
-                    b.set(&take_now, &rooms[i]);
+                    b.set(&take_now, &rooms.bit(i as u32));
                 });
             }
             c.arm(&label(Op::Halt), |b| {
@@ -122,9 +119,7 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
         });
     });
     m.assign(&last, &(&is_halt | left_q.eq_k(1)));
-    for (i, push) in push_names.iter().enumerate() {
-        m.assign(push, &(&valid & wanted.bit(i as u32)));
-    }
+    let push = m.wire("push", &(&wanted & valid.repeat(wanted.width())));
     let tag_step = m.wire("tag_step", &(&taken & &is_info));
     let tag_q = m.reg("tag_q", Ty::u(32));
     m.next_reset(&tag_q, 0, Some(&tag_step), &field(&instr, Op::Info, Field::Tag));
@@ -155,46 +150,38 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
     m.output_is("opcode_error_o", &opcode_error_q);
     m.output_is("opcode_o", &opcode_q);
 
-    m.section("Queues and their tokens");
-    let cell = issue_queue(config)?;
-    let mut token_inputs: Vec<(String, Expr)> = Vec::new();
-    let mut parts = Vec::new();
-    for (i, queue) in Queue::ALL.into_iter().enumerate() {
+    m.section("Queues");
+    let mut inputs: Vec<(String, Expr)> = vec![("clear_i".into(), start.clone()), ("in_instr_i".into(), instr.clone())];
+    inputs.push(("push_i".into(), push));
+    let mut retires = Vec::new();
+    for queue in Queue::ALL {
         let name = queue.name();
-        let have = m.net(&format!("{name}_have"), Ty::u(4));
-        let full = m.net(&format!("{name}_full"), Ty::u(4));
-        let ready = m.input(&format!("{name}_ready_i"), Ty::bit());
+        inputs.push((format!("{name}_ready_i"), m.input(&format!("{name}_ready_i"), Ty::bit())));
         let retire = m.input(&format!("{name}_retire_i"), Ty::bit());
-        let ports = [
-            ("in_valid_i", &push_names[i]),
-            ("in_instr_i", &instr),
-            ("have_i", &have),
-            ("full_i", &full),
-            ("unit_ready_i", &ready),
-            ("retire_i", &retire),
-        ];
-        let part = m.instance(&format!("u_{name}"), &cell, &ports);
-        m.assign(&rooms[i], &part.out("in_ready_o"));
-        m.output_is(&format!("{name}_valid_o"), &part.out("unit_valid_o"));
-        m.output_is(&format!("{name}_instr_o"), &part.out("unit_instr_o"));
-        token_inputs.push((format!("{name}_give_i"), part.out("give_o")));
-        token_inputs.push((format!("{name}_take_i"), part.out("take_o")));
-        parts.push((part, have, full, retire));
+        inputs.push((format!("{name}_retire_i"), retire.clone()));
+        retires.push(retire);
     }
-    token_inputs.push(("clear_i".into(), start.clone()));
-    let ports: Vec<(&str, &Expr)> = token_inputs.iter().map(|(name, expr)| (name.as_str(), expr)).collect();
-    let counters = m.instance("u_tokens", &tokens(config)?, &ports);
-    for (queue, (_, have, full, _)) in Queue::ALL.iter().zip(&parts) {
-        m.assign(have, &counters.out(&format!("{}_have_o", queue.name())));
-        m.assign(full, &counters.out(&format!("{}_full_o", queue.name())));
+    let ports: Vec<(&str, &Expr)> = inputs.iter().map(|(name, expr)| (name.as_str(), expr)).collect();
+    let queues = m.instance("u_queues", &issue_queues(config)?, &ports);
+    m.assign(&rooms, &queues.out("room_o"));
+    m.assign(&all_idle, &queues.out("idle_o"));
+    for queue in Queue::ALL {
+        for port in ["valid_o", "instr_o"] {
+            let name = format!("{}_{port}", queue.name());
+            m.output_is(&name, &queues.out(&name));
+        }
     }
-    let idles = parts.iter().map(|(part, ..)| part.out("idle_o")).reduce(|a, b| a & b).unwrap_or(Expr::u(1, 1));
-    m.assign(&all_idle, &idles);
+    m.output_is("detail_o", &queues.out("detail_o"));
+    m.output_is("tokens_wait_o", &queues.out("tokens_wait_o"));
 
     m.section("What retires, and whether anything does");
     let control = m.wire("control_retires", &(&taken & !wanted.any()));
-    let retires: Vec<Expr> = parts.iter().map(|(.., retire)| retire.clone()).chain([control]).collect();
-    let retired = retires.iter().map(|r| r.extend(RETIRED_BITS)).reduce(|a, b| a + b).unwrap_or(Expr::u(RETIRED_BITS, 0));
+    let retired = retires
+        .iter()
+        .chain([&control])
+        .map(|r| r.extend(RETIRED_BITS))
+        .reduce(|a, b| a + b)
+        .unwrap_or(Expr::u(RETIRED_BITS, 0));
     let retired = m.wire("retired", &retired);
     m.output_is("retired_o", &retired);
     let running = m.wire("running", &(!&in_idle & !&start));
@@ -202,13 +189,5 @@ pub fn sequencer(config: &Config) -> Result<Arc<Module>, Error> {
     let ports = [("run_i", &running), ("event_i", &event), ("limit_i", &watchdog_limit_i)];
     let dog = m.instance("u_watchdog", &watchdog(config)?, &ports);
     m.output_is("watchdog_o", &dog.out("expired_o"));
-    let states: Vec<Expr> = parts
-        .iter()
-        .rev()
-        .flat_map(|(part, ..)| [Expr::u(8 - STATE_BITS, 0), part.out("state_o")])
-        .collect();
-    m.output_is("detail_o", &Expr::concat(&states));
-    let missing = parts.iter().map(|(part, ..)| part.out("state_o").part(0, 4).any()).reduce(|a, b| a | b);
-    m.output_is("tokens_wait_o", &missing.unwrap_or(Expr::u(1, 0)));
     m.build()
 }

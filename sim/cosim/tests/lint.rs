@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hdl::rtl::{Design, Header, Module};
-use hdl::unit::{self, burst::Bursts};
+use hdl::unit;
 use tool::Command;
 
 fn config(preset: &str) -> spec::Config {
@@ -45,11 +45,14 @@ fn engines_of_all_presets_lint_clean() {
 
 #[test]
 fn units_around_the_memory_lint_clean_on_every_bus() {
-    for (preset, data_bits) in [("tiny", 32), ("small", 64), ("base", 128), ("wide", 256), ("fp4", 512)] {
+    let shapes = [(4, 4, 1), (5, 3, 2), (16, 16, 2), (5, 12, 5), (8, 32, 1)];
+    let presets = [("tiny", 32), ("small", 64), ("base", 128), ("wide", 256), ("fp4", 512)];
+    for ((preset, data_bits), (rows, cols, preload_rows)) in presets.into_iter().zip(shapes) {
         let mut config = config(preset);
         config.bus.data_bits = data_bits;
-        let bursts = Bursts { outstanding: config.dma.outstanding, beats: config.dma.burst_beats };
-        for module in [unit::memory_port::memory_port(&config, bursts), unit::axil_regs::axil_regs(&config)] {
+        config.array = spec::config::Array { rows, cols, preload_rows, ..config.array };
+        config.validate().unwrap_or_else(|e| panic!("{preset}: {e}"));
+        for module in [unit::front::front(&config), unit::axil_regs::axil_regs(&config)] {
             let folder = tempfile::tempdir().unwrap();
             lint(&format!("{preset}, {data_bits} bits"), module, folder.path());
         }

@@ -10,5 +10,5 @@ mod sparse;
 
 pub use model::{AxiMemory, Channel, Timing};
 pub use monitor::{Monitor, Violation};
-pub use signals::{AxiPorts, Sample, MAX_BEAT_LIMBS};
+pub use signals::{AxiPorts, MAX_BEAT_LIMBS, Sample};
 pub use sparse::SparseMemory;

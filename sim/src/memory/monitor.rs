@@ -128,9 +128,7 @@ impl Monitor {
         match channel {
             Channel::Ar => (sample.ar_valid, sample.ar_ready, (sample.ar_addr.into(), sample.ar_len.into(), none)),
             Channel::Aw => (sample.aw_valid, sample.aw_ready, (sample.aw_addr.into(), sample.aw_len.into(), none)),
-            Channel::R => {
-                (sample.r_valid, sample.r_ready, (sample.r_resp.into(), sample.r_last.into(), sample.r_data))
-            }
+            Channel::R => (sample.r_valid, sample.r_ready, (sample.r_resp.into(), sample.r_last.into(), sample.r_data)),
             Channel::W => (sample.w_valid, sample.w_ready, (sample.w_strb, sample.w_last.into(), sample.w_data)),
             Channel::B => (sample.b_valid, sample.b_ready, (sample.b_resp.into(), 0, none)),
         }

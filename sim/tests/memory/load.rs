@@ -48,15 +48,34 @@ fn reader_and_unit(config: &Config) -> Arc<Module> {
     let mut ports: Vec<_> = inputs.iter().map(|(name, port)| (*name, port)).collect();
     ports.extend([("cmd_ready_i", &nets[0]), ("beat_valid_i", &nets[1]), ("beat_i", &nets[2])]);
     let unit_out = m.instance("u_unit", &unit, &ports);
-    for name in ["instr_ready_o", "weight_valid_o", "weight_o", "param_write_o", "param_addr_o", "param_data_o", "retire_o", "error_o"]
-    {
+    for name in [
+        "instr_ready_o",
+        "weight_valid_o",
+        "weight_o",
+        "param_write_o",
+        "param_addr_o",
+        "param_data_o",
+        "retire_o",
+        "error_o",
+    ] {
         m.output_is(name, &unit_out.out(name));
     }
-    let inputs = [("ar_ready_i", 1), ("r_valid_i", 1), ("r_data_i", config.bus.data_bits), ("r_resp_i", 2), ("r_last_i", 1), ("flush_i", 1)];
+    let inputs = [
+        ("ar_ready_i", 1),
+        ("r_valid_i", 1),
+        ("r_data_i", config.bus.data_bits),
+        ("r_resp_i", 2),
+        ("r_last_i", 1),
+        ("flush_i", 1),
+    ];
     let inputs = inputs.map(|(name, bits)| (name, m.input(name, Ty::u(bits))));
     let mut ports: Vec<_> = inputs.iter().map(|(name, port)| (*name, port)).collect();
-    let (valid, beat, count, ready) =
-        (unit_out.out("cmd_valid_o"), unit_out.out("cmd_beat_o"), unit_out.out("cmd_count_o"), unit_out.out("beat_ready_o"));
+    let (valid, beat, count, ready) = (
+        unit_out.out("cmd_valid_o"),
+        unit_out.out("cmd_beat_o"),
+        unit_out.out("cmd_count_o"),
+        unit_out.out("beat_ready_o"),
+    );
     ports.extend([("cmd_valid_i", &valid), ("cmd_beat_i", &beat), ("cmd_count_i", &count), ("out_ready_i", &ready)]);
     let reader_out = m.instance("u_reader", &reader, &ports);
     for (net, name) in nets.iter().zip(names) {
@@ -126,12 +145,8 @@ impl<'a> Maker<'a> {
     }
 
     pub fn head(&mut self, direct: bool, tokens: u32, dim: u32, gap: u32) -> Instr {
-        let (rows, cols, bands, steps) = (
-            self.config.array.rows,
-            self.config.array.cols,
-            self.config.preload_rows(),
-            self.config.preload_cycles(),
-        );
+        let (rows, cols, bands, steps) =
+            (self.config.array.rows, self.config.array.cols, self.config.preload_rows(), self.config.preload_cycles());
         let beat = self.config.beat_bytes();
         let stride = dim.div_ceil(beat) + gap;
         let addr = self.stretch(tokens * stride * beat);
@@ -378,7 +393,11 @@ fn what_the_buffers_cannot_hold_is_refused() {
                 rig.cycle();
                 retired += rig.get("retire_o");
             }
-            assert_eq!((rig.get("error_o") == 1, retired), (refused, u64::from(!refused)), "instruction {i}: {instr:?}");
+            assert_eq!(
+                (rig.get("error_o") == 1, retired),
+                (refused, u64::from(!refused)),
+                "instruction {i}: {instr:?}"
+            );
             assert_eq!(rig.memory.read_beats == 0, refused, "instruction {i}");
         }
     }

@@ -36,7 +36,10 @@ fn sound_traffic_is_accepted() {
 }
 
 /// Changes the first sample from cycle 100 on for which `applies` holds.
-fn once(applies: impl Fn(&Sample, &Sample) -> bool + 'static, change: impl Fn(&mut Sample) + 'static) -> Option<Violation> {
+fn once(
+    applies: impl Fn(&Sample, &Sample) -> bool + 'static,
+    change: impl Fn(&mut Sample) + 'static,
+) -> Option<Violation> {
     let mut before = Sample::default();
     let mut done = false;
     watch(move |cycle, sample| {

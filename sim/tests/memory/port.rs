@@ -20,8 +20,9 @@ fn two_readers_and_a_writer_share_the_port() {
                 let beats = list.iter().flat_map(|&(addr, n)| (0..n).map(move |i| addr + i * beat));
                 beats.collect::<Vec<u32>>()
             });
-            let stores: Vec<(u32, u32)> =
-                (0..8).map(|i| (0x80_0000 + 0x1000 * (i + 1) - 3 * beat, 1 + rng.below(20 * u64::from(beat)) as u32)).collect();
+            let stores: Vec<(u32, u32)> = (0..8)
+                .map(|i| (0x80_0000 + 0x1000 * (i + 1) - 3 * beat, 1 + rng.below(20 * u64::from(beat)) as u32))
+                .collect();
             let store_beats: Vec<Vec<u8>> = stores
                 .iter()
                 .flat_map(|&(_, bytes)| 0..bytes.div_ceil(beat))

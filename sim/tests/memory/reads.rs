@@ -66,7 +66,8 @@ fn random_transfers_come_whole_and_in_order() {
     let mut rng = Rng(1);
     for data_bits in WIDTHS {
         for (i, timing) in timings(u64::from(data_bits)).into_iter().enumerate() {
-            let bursts = [(8, 16), (1, 1), (2, 256), (16, 4), (3, 7)].map(|(outstanding, beats)| Bursts { outstanding, beats });
+            let bursts =
+                [(8, 16), (1, 1), (2, 256), (16, 4), (3, 7)].map(|(outstanding, beats)| Bursts { outstanding, beats });
             for bursts in [bursts[i % 5], bursts[(i + 2) % 5]] {
                 let mut rig = rig(data_bits, bursts, timing);
                 let commands = transfers(&mut rng, data_bits / 8, 24);

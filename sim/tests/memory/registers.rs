@@ -235,7 +235,9 @@ fn a_run_starts_counts_and_interrupts() {
 #[test]
 fn the_first_error_is_kept_until_the_next_start() {
     let mut host = Host::new(1, 1);
-    let error = |code: u64, addr: u64| [("error_i", 1), ("error_code_i", code), ("error_addr_i", addr), ("error_detail_i", !addr & 0xffff)];
+    let error = |code: u64, addr: u64| {
+        [("error_i", 1), ("error_code_i", code), ("error_addr_i", addr), ("error_detail_i", !addr & 0xffff)]
+    };
     host.pulse(&error(2, 0x1234));
     host.pulse(&error(6, 0x5678));
     assert_eq!((host.read_named("STATUS"), host.read_named("ERROR_ADDR")), (0x0204, 0x1234));

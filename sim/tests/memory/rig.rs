@@ -61,6 +61,9 @@ pub fn noise(stretches: &[(u32, u32)], seed: u64) -> SparseMemory {
     memory
 }
 
+/// Changes the signals of a cycle.
+pub type Tamper = Box<dyn FnMut(u64, &mut Sample)>;
+
 pub struct Rig {
     pub bench: Bench,
     pub memory: AxiMemory,
@@ -68,7 +71,7 @@ pub struct Rig {
     inputs: Vec<u64>,
     outputs: Vec<u64>,
     /// Changes what the monitor sees, to prove that it does.
-    pub tamper: Option<Box<dyn FnMut(u64, &mut Sample)>>,
+    pub tamper: Option<Tamper>,
     pub violation: Option<Violation>,
 }
 

@@ -50,7 +50,8 @@ fn random_job(config: &Config, count: usize, seed: u64) -> Job {
             6 | 7 => Instr::new(Op::Vpar, &[(Field::N, 1 + i as i64)]).unwrap(),
             8 => {
                 let addr = STORES + 4096 * (1 + i as u32) - beat * maker.rng.below(4) as u32;
-                let bytes: Vec<u8> = (0..1 + maker.rng.below(9 * u64::from(beat))).map(|_| maker.rng.next() as u8).collect();
+                let bytes: Vec<u8> =
+                    (0..1 + maker.rng.below(9 * u64::from(beat))).map(|_| maker.rng.next() as u8).collect();
                 for chunk in bytes.chunks(beat as usize) {
                     let mut chunk = chunk.to_vec();
                     chunk.resize(beat as usize, 0x11);
@@ -208,7 +209,8 @@ fn run(rig: &mut Rig, job: Job, rng: &mut Rng, slow: u64) -> u64 {
         }
         counted += rig.get("retired_o");
         quiet = if retires.contains(&true) { 0 } else { quiet + 1 };
-        for error in ["load_error_o", "store_error_o", "read_error_o", "write_error_o", "opcode_error_o", "watchdog_o"] {
+        for error in ["load_error_o", "store_error_o", "read_error_o", "write_error_o", "opcode_error_o", "watchdog_o"]
+        {
             assert_eq!(rig.get(error), 0, "{error}");
         }
         assert!(quiet < 20_000, "stuck: detail {:#010x}", rig.get("detail_o"));
@@ -216,11 +218,13 @@ fn run(rig: &mut Rig, job: Job, rng: &mut Rng, slow: u64) -> u64 {
             break;
         }
     }
-    let left: usize = player.waiting.iter().map(VecDeque::len).sum::<usize>() + player.at_work.iter().map(VecDeque::len).sum::<usize>();
+    let left: usize = player.waiting.iter().map(VecDeque::len).sum::<usize>()
+        + player.at_work.iter().map(VecDeque::len).sum::<usize>();
     assert_eq!((left, words.len(), params.next(), sent), (0, 0, None, job.out.len()));
     assert_eq!(counted, job.instrs.len() as u64);
-    let tag = job.instrs.iter().rev().find(|i| i.op() == Op::Info).map_or(0, |i| i.get(Field::Tag));
-    assert_eq!(rig.get("tag_o"), tag as u64);
+    if let Some(info) = job.instrs.iter().rev().find(|i| i.op() == Op::Info) {
+        assert_eq!(rig.get("tag_o"), info.get(Field::Tag) as u64);
+    }
     for (addr, bytes) in &job.stored {
         let mut held = vec![0; bytes.len()];
         rig.memory.memory.read(*addr, &mut held);
@@ -230,7 +234,8 @@ fn run(rig: &mut Rig, job: Job, rng: &mut Rng, slow: u64) -> u64 {
     rig.memory.cycle() - start
 }
 
-const SHAPES: [(u32, u32, u32, u32); 5] = [(8, 8, 2, 64), (4, 4, 1, 32), (16, 16, 2, 128), (8, 32, 1, 256), (5, 12, 5, 512)];
+const SHAPES: [(u32, u32, u32, u32); 5] =
+    [(8, 8, 2, 64), (4, 4, 1, 32), (16, 16, 2, 128), (8, 32, 1, 256), (5, 12, 5, 512)];
 
 fn design(shape: (u32, u32, u32, u32)) -> (Config, Arc<Module>) {
     let config = shaped(shape.0, shape.1, shape.2, shape.3);
