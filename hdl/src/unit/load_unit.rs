@@ -92,16 +92,19 @@ pub fn load_unit(config: &Config) -> Result<Arc<Module>, Error> {
         options.push((Format::ALL.iter().position(|f| f == format).unwrap_or(0), place));
     }
     let format = work_field(&work, WORDS, Field::Format);
-    let format = m.wire("format", &format);
     let option = m.net("option", Ty::u(index_bits(widths.len() as u32)));
-    m.comb("width of the format's words", |b| {
-        b.set(&option, &option.k(0));
-        b.case(&format, |c| {
-            for (number, place) in options.iter().filter(|(_, place)| *place > 0) {
-                c.arm(&format.k(*number as i128), |b| b.set(&option, &option.k(*place as i128)));
-            }
+    if widths.len() > 1 {
+        m.comb("width of the format's words", |b| {
+            b.set(&option, &option.k(0));
+            b.case(&format, |c| {
+                for (number, place) in options.iter().filter(|(_, place)| *place > 0) {
+                    c.arm(&format.k(*number as i128), |b| b.set(&option, &option.k(*place as i128)));
+                }
+            });
         });
-    });
+    } else {
+        m.assign(&option, &option.k(0));
+    }
     let option_q = m.pipe_if("option_q", &start_words, &option);
     let count = work_field(&work, WORDS, Field::Words);
     let left_q = m.reg("left_q", count.ty());

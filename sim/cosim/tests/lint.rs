@@ -39,7 +39,7 @@ fn lint(preset: &str, module: Result<Arc<Module>, hdl::Error>, folder: &Path) {
 fn engines_of_all_presets_lint_clean() {
     for (preset, _) in hdl::presets::PRESETS {
         let folder = tempfile::tempdir().unwrap();
-        lint(preset, hdl::unit::engine::engine(&config(preset)), folder.path());
+        lint(preset, unit::engine::engine(&config(preset)), folder.path());
     }
 }
 
