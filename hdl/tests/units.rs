@@ -46,5 +46,7 @@ fn every_unit_of_every_config_builds_and_emits() {
         emit(unit::chunk_queue::chunk_queue(&config));
         emit(unit::acc_banks::acc_banks(&config));
         emit(unit::weight_fifo::weight_fifo(&config));
+        emit(unit::front::front(&config));
+        emit(unit::axil_regs::axil_regs(&config));
     }
 }

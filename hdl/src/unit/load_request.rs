@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use spec::isa::{Field, Op};
-use spec::{Config, Format, stream};
+use spec::{Config, Format, Operand, stream};
 
 use super::burst::{ADDR_BITS, beat_addr_bits, beat_bytes, lane_bits};
 use super::head_buffer::{HEAD_BYTES, HeadSizes};
@@ -56,9 +56,9 @@ pub(super) fn work_field(work: &Expr, kind: u32, name: Field) -> Expr {
     work.part(work.width(), 1)
 }
 
-/// Whether the array holds INT8 weights, as heads are.
+/// Whether the array computes with INT8 weights, as heads are.
 pub fn has_heads(config: &Config) -> bool {
-    config.weight_operand().bits() == 8
+    config.pe.formats.iter().any(|f| f.weight() == Operand::Int8)
 }
 
 /// `<prefix>_load_request`: takes load instructions and asks memory for what they read.
@@ -191,15 +191,10 @@ fn checks(m: &mut ModuleBuilder, config: &Config, instr: &Expr, op: &Expr) -> (E
         .filter_map(|f| Some((Format::ALL.iter().position(|g| g == f)? as u32, f)))
         .map(|(place, f)| (place, word_beats(m, config, f.weight().bits(), &words)))
         .collect();
-    let dim = m.wire("dim", &field(instr, Op::Ldh, Field::Dim));
-    let tokens = m.wire("tokens", &field(instr, Op::Ldh, Field::Tokens));
-    let tiles = m.wire("tiles", &field(instr, Op::Ldh, Field::Tiles));
-    let direct = m.wire("direct", &field(instr, Op::Ldh, Field::Mode));
     let n = m.wire("n", &field(instr, Op::Ldp, Field::N));
     let dst = field(instr, Op::Ldp, Field::Dst);
     let number = m.wire("number_type", &field(instr, Op::Ldp, Field::Type));
     let end = m.wire("params_end", &(n.extend(17) + dst.extend(17)));
-    let head_beats = beats_of(&dim, m, "dim_up");
     let n_bytes: Vec<Expr> = TYPES
         .iter()
         .map(|(width, _)| {
@@ -221,20 +216,17 @@ fn checks(m: &mut ModuleBuilder, config: &Config, instr: &Expr, op: &Expr) -> (E
         });
     });
     let param_beats = beats_of(&bytes_read, m, "param_bytes_up");
-    let sizes = HeadSizes::new(config);
-    let at_most = |value: &Expr, most: u32| {
-        if bits_for(most.into()) > value.width() { Expr::u(1, 1) } else { value.le(&value.k(most.into())) }
-    };
-    let rows_fit = direct.mux(&at_most(&tokens, config.array.rows), &at_most(&tokens, config.array.cols));
-    let head_fits = dim.any() & at_most(&dim, HEAD_BYTES) & tokens.any() & rows_fit & tiles.any();
-    let head_fits = m.wire("head_fits", &(head_fits & at_most(&tiles, sizes.tiles)));
+    let head = has_heads(config).then(|| {
+        let dim = m.wire("dim", &field(instr, Op::Ldh, Field::Dim));
+        (head_fits(m, config, instr, &dim), beats_of(&dim, m, "dim_up"))
+    });
     let params_fit = n.any() & end.le(&end.k(config.vec.params.into())) & number.lt(&number.k(TYPES.len() as i128));
     let params_fit = m.wire("params_fit", &params_fit);
     let good = m.net("good", Ty::bit());
     let count = m.net("count", Ty::u(32));
     m.comb("by operation", |b| {
         b.set(&good, &good.k(0));
-        b.set(&count, &head_beats);
+        b.set(&count, &param_beats);
         b.case(op, |c| {
             let code = |kind: u32| op.k(KINDS[kind as usize].spec().code.into());
             c.arm(&code(WORDS), |b| {
@@ -247,16 +239,30 @@ fn checks(m: &mut ModuleBuilder, config: &Config, instr: &Expr, op: &Expr) -> (E
                     }
                 });
             });
-            if has_heads(config) {
-                c.arm(&code(HEAD), |b| b.set(&good, &head_fits));
+            if let Some((fits, beats)) = &head {
+                c.arm(&code(HEAD), |b| {
+                    b.set(&good, fits);
+                    b.set(&count, beats);
+                });
             }
-            c.arm(&code(PARAMS), |b| {
-                b.set(&good, &params_fit);
-                b.set(&count, &param_beats);
-            });
+            c.arm(&code(PARAMS), |b| b.set(&good, &params_fit));
         });
     });
     (good, count)
+}
+
+/// Whether the head buffer holds the rows and tiles of an `LDH` with rows of `dim` bytes.
+fn head_fits(m: &mut ModuleBuilder, config: &Config, instr: &Expr, dim: &Expr) -> Expr {
+    let sizes = HeadSizes::new(config);
+    let tokens = m.wire("tokens", &field(instr, Op::Ldh, Field::Tokens));
+    let tiles = m.wire("tiles", &field(instr, Op::Ldh, Field::Tiles));
+    let direct = m.wire("direct", &field(instr, Op::Ldh, Field::Mode));
+    let at_most = |value: &Expr, most: u32| {
+        if bits_for(most.into()) > value.width() { Expr::u(1, 1) } else { value.le(&value.k(most.into())) }
+    };
+    let rows_fit = direct.mux(&at_most(&tokens, config.array.rows), &at_most(&tokens, config.array.cols));
+    let some = dim.any() & tokens.any() & tiles.any();
+    m.wire("head_fits", &(some & at_most(dim, HEAD_BYTES) & rows_fit & at_most(&tiles, sizes.tiles)))
 }
 
 /// Beats of `words` weight words of codes of `bits` bits, as [`stream::packing`] packs them.

@@ -68,7 +68,6 @@ pub fn load_unit(config: &Config) -> Result<Arc<Module>, Error> {
     let state_q = m.reg("state_q", idle.ty());
     let state_d = m.net("state_d", idle.ty());
     let in_words = m.wire("in_words", &state_q.eq(&words));
-    let in_head = m.wire("in_head", &state_q.eq(&head));
     let in_params = m.wire("in_params", &state_q.eq(&params));
     let head_free = m.net("head_free", Ty::bit());
     let head_empty = m.net("head_empty", Ty::bit());
@@ -137,6 +136,7 @@ pub fn load_unit(config: &Config) -> Result<Arc<Module>, Error> {
         let rows = narrow(&mut m, Field::Tokens, sizes.row_bits());
         let dim = narrow(&mut m, Field::Dim, DIM_BITS);
         let tiles = narrow(&mut m, Field::Tiles, sizes.tile_bits());
+        let in_head = m.wire("in_head", &state_q.eq(&head));
         let for_head = m.wire("beat_for_head", &(&beat_valid_i & &in_head));
         let ports = [
             ("start_i", &start_head),

@@ -72,7 +72,13 @@ fn program(config: &Config, rng: &mut ChaCha8Rng) -> Vec<Instr> {
             }
             3 => Instr::new(
                 Op::Ldp,
-                &[addr, (Field::N, 1 + below(70)), (Field::Type, below(5)), (Field::Indirect, below(2)), (Field::Stride, beat)],
+                &[
+                    addr,
+                    (Field::N, 1 + below(70)),
+                    (Field::Type, below(5)),
+                    (Field::Indirect, below(2)),
+                    (Field::Stride, beat),
+                ],
             ),
             4 => Instr::new(Op::St, &[addr, (Field::Bytes, 1 + below(300))]),
             _ => Instr::new(if below(2) == 0 { Op::Mm } else { Op::Vpar }, &[]).map(|i| i.signalling(Queue::Load)),
@@ -97,12 +103,13 @@ fn record(config: &Config, design: &Design, timing: Timing, seed: u64) -> (Vec<V
     }
     let mut memory = AxiMemory::new(memory, ports.beat_bytes, timing);
     let (mut all_inputs, mut all_outputs) = (Vec::new(), Vec::new());
+    let frame = bench.inputs.clone();
+    let field = |name: &str| frame.field(name).unwrap_or_else(|| panic!("no input {name}"));
     let mut outputs = vec![0; bench.outputs.words];
     let mut owed = [0_u32; 2];
     let mut done = 0;
     for cycle in 0..60_000_u64 {
         let mut inputs = vec![0; bench.inputs.words];
-        let field = |name: &str| bench.inputs.field(name).unwrap_or_else(|| panic!("no input {name}")).clone();
         let mut set = |name: &str, value: u64| field(name).put(&mut inputs, &[value]);
         set(RESET, u64::from(cycle >= 2));
         set("start_i", u64::from(cycle == 3));
@@ -145,7 +152,7 @@ fn record(config: &Config, design: &Design, timing: Timing, seed: u64) -> (Vec<V
 
 #[test]
 fn the_front_is_the_same_in_both_simulators() {
-    for (shape, stall_seed) in [((16, 16, 2, 128), None), ((5, 12, 5, 64), Some(3)), ((4, 4, 1, 32), Some(4))] {
+    for (shape, stall_seed) in [((16, 16, 2, 128), None), ((5, 12, 5, 64), Some(3))] {
         let config = config(shape.0, shape.1, shape.2, shape.3);
         let design = Design::new(front(&config).unwrap_or_else(|e| panic!("{e}")));
         let timing = Timing { stall_seed, ..Timing::latency(20) };
