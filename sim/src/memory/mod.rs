@@ -7,8 +7,10 @@ mod model;
 mod monitor;
 mod signals;
 mod sparse;
+mod timing;
 
-pub use model::{AxiMemory, Channel, Timing};
+pub use model::AxiMemory;
 pub use monitor::{Monitor, Violation};
 pub use signals::{AxiPorts, MAX_BEAT_LIMBS, Sample};
 pub use sparse::SparseMemory;
+pub use timing::{Channel, Timing};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::model::Channel;
 use super::signals::{MAX_BEAT_LIMBS, Sample};
+use super::timing::Channel;
 
 const PAGE_BYTES: u32 = 4096;
 

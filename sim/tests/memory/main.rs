@@ -2,7 +2,9 @@
 //! protocol monitor against planted faults; all in the step simulator.
 
 mod load;
+mod maker;
 mod monitor;
+mod player;
 mod port;
 mod reads;
 mod registers;
