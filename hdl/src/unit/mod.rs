@@ -54,6 +54,7 @@ pub mod skid;
 pub mod store_unit;
 pub mod tokens;
 pub mod unpack;
+pub mod vec;
 pub mod watchdog;
 pub mod weight_fifo;
 
