@@ -67,14 +67,13 @@ pub fn act_writer(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error>
 
     m.section("Lanes of the act word: those of this word, and in a tile's first word all");
     let opens = m.wire("opens", &!lane_q.any());
-    let end = m.wire("end", &(&lane_q + &step));
     let mut enables = Vec::new();
     let mut codes = Vec::new();
     let masked: Vec<_> =
         (0..lanes).map(|i| m.wire(&format!("code{i}"), &(codes_i.part(8 * i, 8) & mask_i.bit(i).repeat(8)))).collect();
     for r in 0..rows {
         let lane = Expr::u(8, r.into());
-        let own = m.wire(&format!("own{r}"), &(lane.ge(&lane_q) & lane.lt(&end)));
+        let own = m.wire(&format!("own{r}"), &(lane.ge(&lane_q) & lane.lt(&next_lane)));
         let code = single_i.mux(&masked[0], &masked[(r % lanes) as usize]);
         codes.push(code & own.repeat(8));
         enables.push(&own | &opens);

@@ -15,7 +15,8 @@ pub const CODE_QBITS: u32 = 5;
 /// `<prefix>_vec_coder`: the code nearest to half a quotient: INT4, or E2M1 in half units.
 ///
 /// Ports: `quotient_i`, `inexact_i`, `overflow_i`, `negative_i`, `float_i` (E2M1); `code_o`, 8 bits: INT4 sign-extended,
-/// E2M1 with zeros above it. INT4 rounds half up and saturates at ±7; E2M1 saturates at 6 and its ties go to the even code.
+/// E2M1 with zeros above it. INT4 rounds half up and saturates at ±7; E2M1 saturates at 6 and its ties go to the even code, and what is
+/// negative and rounds to 0 is code 8.
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
@@ -29,15 +30,15 @@ pub fn coder(config: &Config) -> Result<Arc<Module>, Error> {
     let overflow_i = m.input("overflow_i", Ty::bit());
     let negative_i = m.input("negative_i", Ty::bit());
     let float_i = m.input("float_i", Ty::bit());
-    let large = m.wire("large", &(&overflow_i | quotient_i.slice(MOST_QBITS - 1, CODE_QBITS).any()));
+    let large = m.wire("too_large", &(&overflow_i | quotient_i.slice(MOST_QBITS - 1, CODE_QBITS).any()));
     let halves = m.wire("halves", &(large.repeat(CODE_QBITS) | quotient_i.slice(CODE_QBITS - 1, 0)));
 
     m.section("INT4: half up is half down for a negative magnitude");
     let up = m.wire("up", &negative_i.mux(&inexact_i, &Expr::u(1, 1)));
     let rounded = m.wire("rounded", &(halves.extend(CODE_QBITS + 1) + up.extend(CODE_QBITS + 1)));
     let whole = m.wire("whole", &rounded.slice(CODE_QBITS, 1));
-    let small = m.wire("small", &whole.gt(&whole.k(7)).mux(&whole.k(7), &whole).extend(8));
-    let integer = m.wire("integer", &negative_i.mux(&-&small, &small));
+    let small = m.wire("at_most_7", &whole.gt(&whole.k(7)).mux(&whole.k(7), &whole).extend(8));
+    let integer = m.wire("whole_code", &negative_i.mux(&-&small, &small));
 
     m.section("E2M1: the even code's side of each midpoint");
     let above = |value: i128| halves.gt(&halves.k(value)) | (halves.eq_k(value) & &inexact_i);
@@ -50,8 +51,7 @@ pub fn coder(config: &Config) -> Result<Arc<Module>, Error> {
             b.when(reached, |b| b.set(&magnitude, &magnitude.k(i as i128 + 1)));
         }
     });
-    let sign = m.wire("sign", &(&negative_i & magnitude.any()));
-    let float = Expr::concat(&[Expr::u(4, 0), sign, magnitude]);
+    let float = Expr::concat(&[Expr::u(4, 0), negative_i, magnitude]);
     m.output_is("code_o", &float_i.mux(&float, &integer));
     m.build()
 }

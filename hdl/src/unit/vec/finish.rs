@@ -35,7 +35,7 @@ pub fn finish(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
         b.when(&(&limited_i & held.gt(&limit)), |b| b.set(&value, &limit));
         b.when(&(&limited_i & held.lt(&low)), |b| b.set(&value, &low));
     });
-    let large = m.wire("large", &shifted_i.slice(bits - 2, OCTAVE_BITS).any());
+    let large = m.wire("too_large", &shifted_i.slice(bits - 2, OCTAVE_BITS).any());
     let octaves = large.repeat(OCTAVE_BITS) | shifted_i.slice(OCTAVE_BITS - 1, 0);
     m.output_is("octaves_o", &(octaves & (!&negative).repeat(OCTAVE_BITS)));
     m.build()

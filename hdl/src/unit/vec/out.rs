@@ -46,7 +46,7 @@ pub fn out(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
         let parts = (0..lanes).rev().map(|i| data_i.part(i * VALUE_BITS, 8 * bytes));
         Expr::concat(&parts.collect::<Vec<_>>()).extend(8 * word)
     };
-    let packed = m.net("packed", Ty::u(8 * word));
+    let packed = m.net("narrowed", Ty::u(8 * word));
     m.comb("by width", |b| {
         b.set(&packed, &narrow(8));
         b.case(&width_i, |c| {

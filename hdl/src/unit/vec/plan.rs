@@ -31,6 +31,9 @@ pub const ADDR_BITS: u32 = 16;
 /// Most bits of a quotient's magnitude.
 pub const MOST_QBITS: u32 = 32;
 
+/// Most lanes: a word lies within a block of 16.
+pub const MOST_LANES: u32 = 16;
+
 /// Cycles from the issue of a word to its shifted product.
 pub const SHIFTED_STAGE: u32 = 6;
 /// Cycles of an exponential.
@@ -68,7 +71,7 @@ impl VecPlan {
     pub fn new(config: &Config) -> Self {
         let quotient_bits = config.vec.quotient_bits;
         Self {
-            lanes: config.vec_lanes().min(16),
+            lanes: config.vec_lanes().min(MOST_LANES),
             elements: config.vec.elements,
             params: config.vec.params,
             dividers: config.vec.dividers.min(MOST_QBITS.div_ceil(quotient_bits)),
@@ -76,8 +79,8 @@ impl VecPlan {
             rows: config.array.rows,
             cols: config.array.cols,
             acc_bits: config.top_acc_bits(),
-            acc_words: config.top_acc_words(),
-            act_words: config.top_act_words(),
+            acc_words: config.top_acc_words().min(1 << 14),
+            act_words: config.top_act_words().min(1 << 14),
             beat_bits: config.bus.data_bits,
         }
     }

@@ -131,7 +131,7 @@ pub fn quotient(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
 
     m.section("The quotient as it is");
     let high = quotient.slice(rest_bits - 1, OCTAVE_BITS);
-    let large = m.wire("large", &(&overflow | high.any()));
+    let large = m.wire("too_large", &(&overflow | high.any()));
     m.output_is("octaves_o", &(large.repeat(OCTAVE_BITS) | quotient.slice(OCTAVE_BITS - 1, 0)));
     m.output_is("quotient_o", &quotient.slice(MOST_QBITS - 1, 0));
     m.output_is("inexact_o", &result_q.bit(rest_bits + 2));

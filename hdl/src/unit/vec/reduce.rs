@@ -69,7 +69,7 @@ fn square(config: &Config) -> Result<Arc<Module>, Error> {
     let value_i = m.input("value_i", Ty::s(VALUE_BITS));
     let sign = m.wire("sign", &value_i.sign());
     let magnitude = m.wire("magnitude", &sign.mux(&-&value_i, &value_i));
-    let large = m.wire("large", &magnitude.slice(VALUE_BITS - 1, SQUARED_BITS).any());
+    let large = m.wire("too_large", &magnitude.slice(VALUE_BITS - 1, SQUARED_BITS).any());
     let root = m.wire("root", &(large.repeat(SQUARED_BITS) | magnitude.slice(SQUARED_BITS - 1, 0)));
     let product = m.instance("u_product", &product, &[("a_i", &root), ("b_i", &root)]).out("product_o");
     m.output_is("square_o", &product);
