@@ -28,7 +28,7 @@ impl Random {
     /// A number whose magnitude has at most `bits` bits, all sizes equally likely, the extremes often.
     pub fn signed(&mut self, bits: u32) -> i64 {
         let size = self.next() as u32 % (bits + 1);
-        let top = (1i64 << size) - 1;
+        let top = ((1u64 << size) - 1) as i64;
         let magnitude = match self.next() % 4 {
             0 => top,
             _ => (self.next() & top as u64) as i64,
@@ -54,7 +54,7 @@ pub fn instruction(pair: &mut Pair, op: Op, random: &mut Random) {
     let [a, b, s] = [10, 20, 30];
     match op {
         Op::Seta => return seta(pair, random, 0),
-        Op::Seto => return drop(pair.run(Op::Seto, &[(Field::Width, random.within(0, 3))])),
+        Op::Seto => fields.push((Field::Width, random.within(0, 3))),
         Op::Simm => fields.push((Field::Value, random.signed(63))),
         Op::Sscl => {
             pair.entry(a, random.magnitude(62).max(1));
@@ -255,7 +255,9 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
     // In place, or apart from what is read.
     let dst = match random.next() % 3 {
         0 if !matches!(op, Op::Vacc | Op::Vraw | Op::Vpar | Op::Vblk) => a,
-        _ => if dst < 700 { 800 } else { dst },
+        _ if op == Op::Vhad => 700,
+        _ if dst < 700 => 800,
+        _ => dst,
     };
     let red = if matches!(op, Op::Vshr) && bits > 26 { random.within(0, 3) } else { random.within(0, 6) };
     let small = matches!(op, Op::Vexp | Op::Vsig | Op::Vpar | Op::Ve4m | Op::Vexn);
@@ -268,6 +270,10 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
     if to == 1 {
         let block = [0, 16, 32][random.next() as usize % 3];
         seta(pair, random, block);
+    }
+    if to == 2 {
+        let width = random.within(0, 3);
+        pair.run(Op::Seto, &[(Field::Width, width)]);
     }
     pair.unit.ready_pattern = if random.next() & 1 == 1 { u32::MAX } else { random.next() as u32 | 1 };
     fields.extend([(Field::N, n), (Field::Dst, dst), (Field::To, to), (Field::D, random.within(70, 250))]);

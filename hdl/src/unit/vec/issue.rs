@@ -31,7 +31,7 @@ pub const SLOT_BITS: u32 = 2;
 /// `<prefix>_vec_issue`: reads of a row op, one slot a cycle.
 ///
 /// Ports: `start_i`, and with it and until the end the op's fields `op_i`, `n_i`, `a_i`, `b_i`, `imm_i`, `k_i`, `zp_i`,
-/// `blocks_i` (the op goes on only after each block of `imm` elements), `interval_i` (cycles from one word to the next);
+/// `ordered_i` (results come in the order of their places), `blocks_i` (the op goes on only after each block of `imm` elements), `interval_i` (cycles from one word to the next);
 /// `resume_i` (the next block may begin), `go_i` (a slot may be issued); what is issued in this cycle: `slot_o`, `issue_o`,
 /// `emit_o` (it has a result), `vb_addr_o`, `pb_addr_o`, `acc_read_o`, `acc_addr_o`, `acc_group_o` (one cycle later),
 /// `mask_o`, `end_o` (a block's last word); `block_o` (waits for `resume_i`), `done_o` (all is issued).
@@ -42,7 +42,8 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let doc = "Issue of a row op: a word of elements, or a pair of words, takes one to four slots, each with\n\
                a read of the vector memory, the parameters or the accumulators. VADD, VMUL: b, a. VACC with a\n\
                zero point: the weights' sums, nothing, the sums. VROP: p c, q t, q c, p t. Far butterflies:\n\
-               q, p, q. One slot a cycle; words that are divided keep their distance.";
+               q, p, q; where results must come in order each of the two words alone, VROP's one element\n\
+               at a time. One slot a cycle; words that are divided keep their distance.";
     let lanes = plan.lanes;
     let mut m = ModuleBuilder::new(module_name(config, "vec_issue"), doc);
     let start_i = m.input("start_i", Ty::bit());
@@ -53,6 +54,7 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let imm_i = m.input("imm_i", Ty::u(ADDR_BITS));
     let k_i = m.input("k_i", Ty::u(5));
     let zp_i = m.input("zp_i", Ty::bit());
+    let ordered_i = m.input("ordered_i", Ty::bit());
     let blocks_i = m.input("blocks_i", Ty::bit());
     let interval_i = m.input("interval_i", Ty::u(COUNT_BITS));
     let resume_i = m.input("resume_i", Ty::bit());
@@ -65,21 +67,27 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let butterfly = is(&op_i, Op::Vhad);
     let far = if lanes == 1 { butterfly } else { butterfly & k_i.ge(&k_i.k(lanes.trailing_zeros().into())) };
     let far = m.wire("far", &far);
-    let single = m.wire("single", &any(&op_i, &[Op::Vexn, Op::Ve4m]));
+    let single = m.wire("single", &(any(&op_i, &[Op::Vexn, Op::Ve4m]) | (&rotary & &ordered_i)));
     let distance = m.wire("distance", &Expr::u(ADDR_BITS, 1).shl(&k_i));
     let last_slot = m.net("last_slot", Ty::u(SLOT_BITS));
+    let place_q = m.reg("place_q", Ty::u(PLACE_BITS));
+    let second_q = m.reg("second_q", Ty::bit());
+    let at = m.wire("distance_bits", &(place_q.slice(ADDR_BITS - 1, 0) & &distance));
+    let upper = m.wire("upper", &at.any());
+    let paired = m.wire("paired", &(&far & !&ordered_i));
     m.comb("slots of a word or pair, less 1", |b| {
         b.set(&last_slot, &last_slot.k(0));
         b.when(&pairs, |b| b.set(&last_slot, &last_slot.k(1)));
         b.when(&(&zero_point | &far), |b| b.set(&last_slot, &last_slot.k(2)));
         b.when(&rotary, |b| b.set(&last_slot, &last_slot.k(3)));
+        b.when(&(&ordered_i & &far), |b| b.set(&last_slot, &upper.mux(&last_slot.k(2), &last_slot.k(1))));
+        b.when(&(&ordered_i & &rotary & !&second_q), |b| b.set(&last_slot, &last_slot.k(1)));
     });
 
     m.section("Place in the row; what is left; what is left of the block");
     let active_q = m.reg("active_q", Ty::bit());
     let slot_q = m.reg("slot_q", last_slot.ty());
     let wait_q = m.reg("wait_q", Ty::u(COUNT_BITS));
-    let place_q = m.reg("place_q", Ty::u(PLACE_BITS));
     let left_q = m.reg("left_q", Ty::u(PLACE_BITS));
     let block_left_q = m.reg("block_left_q", Ty::u(ADDR_BITS));
     let pause_q = m.reg("pause_q", Ty::bit());
@@ -87,16 +95,22 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let ends_word = m.wire("ends_word", &(&issue & slot_q.eq(&last_slot)));
     let word = place_q.k(lanes.into());
     let step = m.wire("step", &single.mux(&place_q.k(1), &word));
-    let taken = m.wire("taken", &far.mux(&word.shl_k(1), &step));
-    let ends_row = m.wire("ends_row", &left_q.le(&taken));
+    let taken = m.wire("taken", &paired.mux(&word.shl_k(1), &step));
+    let ends_pass = m.wire("ends_pass", &left_q.le(&taken));
+    let again = m.wire("again", &(&rotary & &ordered_i & &ends_pass & !&second_q));
+    let ends_row = m.wire("ends_row", &(&ends_pass & !&again));
     let ends_block = m.wire("ends_block", &(block_left_q.le(&block_left_q.k(lanes.into())) | &ends_row));
     let beside = m.wire("beside", &(&place_q + &step));
     let reaches = m.wire("reaches", &(beside.slice(ADDR_BITS - 1, 0) & &distance));
-    let skip = m.wire("skip", &(&far & reaches.any()));
+    let skip = m.wire("skip", &(&paired & reaches.any()));
     let over = distance.extend(PLACE_BITS) & skip.repeat(PLACE_BITS);
     let next_place = m.wire("next_place", &(&beside + &over));
     m.next_reset(&active_q, 0, None, &(&start_i | (&active_q & !(&ends_word & &ends_row))));
-    m.next_if(&slot_q, &(&start_i | &issue), &(&start_i | &ends_word).mux(&slot_q.k(0), &(&slot_q + slot_q.k(1))));
+    let next_upper = m.wire("next_upper", &(&ordered_i & &far & reaches.any()));
+    let next_second = m.wire("next_second", &(&ordered_i & &rotary & (&second_q | &again)));
+    let first_slot = m.wire("first_slot", &(Expr::concat(&[next_second, next_upper]) & (!&start_i).repeat(SLOT_BITS)));
+    m.next_if(&slot_q, &(&start_i | &issue), &(&start_i | &ends_word).mux(&first_slot, &(&slot_q + slot_q.k(1))));
+    m.next_if(&second_q, &(&start_i | &ends_word), &(!&start_i & (&second_q | &again)));
     let wait_d = m.net("wait_d", wait_q.ty());
     m.comb("cycles until the next word", |b| {
         b.set(&wait_d, &wait_q);
@@ -105,8 +119,9 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     });
     m.next_reset(&wait_q, 0, None, &wait_d);
     let moves = m.wire("moves", &(&start_i | &ends_word));
-    m.next_if(&place_q, &moves, &start_i.mux(&place_q.k(0), &next_place));
-    m.next_if(&left_q, &moves, &start_i.mux(&n_i.extend(PLACE_BITS), &(&left_q - &taken)));
+    let restart = m.wire("restart", &(&start_i | &again));
+    m.next_if(&place_q, &moves, &restart.mux(&place_q.k(0), &next_place));
+    m.next_if(&left_q, &moves, &restart.mux(&n_i.extend(PLACE_BITS), &(&left_q - &taken)));
     let whole = m.wire("whole_block", &(&start_i | &ends_block));
     m.next_if(&block_left_q, &moves, &whole.mux(&imm_i, &(&block_left_q - block_left_q.k(lanes.into()))));
     let pause = m.wire("pause", &(&blocks_i & (&start_i | (&ends_word & &ends_block))));
@@ -116,9 +131,17 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let low = place_q.slice(ADDR_BITS - 1, 0);
     let slot_is = |i: i128| slot_q.eq_k(i);
     let half = |cond: &Expr, by: &Expr| by & &cond.repeat(ADDR_BITS);
-    let vb_far = (&rotary & (slot_is(1) | slot_is(2))).mux(&n_i, &half(&(&far & !slot_is(1)), &distance));
+    let vb_rotary = half(&(&rotary & (slot_is(1) | slot_is(2))), &n_i);
+    let backward = m.wire("backward", &-&distance);
+    let vb_butterfly = m.net("vb_butterfly", Ty::u(ADDR_BITS));
+    m.comb("the other element of a far butterfly", |b| {
+        b.set(&vb_butterfly, &vb_butterfly.k(0));
+        b.when(&(&paired & !slot_is(1)), |b| b.set(&vb_butterfly, &distance));
+        b.when(&(&far & &ordered_i & &upper & slot_is(1)), |b| b.set(&vb_butterfly, &backward));
+        b.when(&(&far & &ordered_i & !&upper & slot_is(0)), |b| b.set(&vb_butterfly, &distance));
+    });
     let vb_base = (&pairs & slot_is(0)).mux(&b_i, &a_i);
-    m.output_is("vb_addr_o", &(&vb_base + &low + vb_far));
+    m.output_is("vb_addr_o", &(&vb_base + &low + vb_rotary + &vb_butterfly));
     let pb_far = m.wire("pb_second", &((&rotary & slot_q.bit(0)) | (&zero_point & slot_is(0))));
     m.output_is("pb_addr_o", &(&b_i + &low + half(&pb_far, &n_i)));
 
@@ -147,7 +170,7 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     m.comb("slots with a result", |b: &mut Block| {
         b.set(&emit, &ends_word);
         b.when(&rotary, |b| b.set(&emit, &(&issue & slot_q.bit(0))));
-        b.when(&far, |b| b.set(&emit, &(&issue & slot_q.any())));
+        b.when(&paired, |b| b.set(&emit, &(&issue & slot_q.any())));
     });
     let counts = (0..lanes).rev().map(|i| left_q.gt(&left_q.k(i.into()))).collect::<Vec<_>>();
     m.output_is("slot_o", &slot_q);

@@ -75,28 +75,24 @@ pub fn out(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
         let index_ty = Ty::u(word_log - beat_log);
         let part_q = m.reg("part_q", index_ty);
         let part = m.wire("part", &bytes.word(&part_q, 8 * beat));
-        // The part is the last one if no element begins behind it: lane (part + 1) * beat / width does not count.
         let mask = m.wire("word_mask", &entry.slice(8 * word + lanes - 1, 8 * word));
         let later = m.net("later", Ty::bit());
-        m.comb("whether an element of a later part counts", |b: &mut Block| {
+        m.comb("whether the next part begins within an element that counts", |b: &mut Block| {
             b.set(&later, &later.k(0));
             b.case(&width_i, |c| {
-                for log in 0..4u32 {
-                    let per_part = beat >> log;
-                    if per_part >= lanes || per_part == 0 {
-                        continue;
-                    }
+                for log in (0..4u32).filter(|log| lanes << log > beat) {
                     c.arm(&width_i.k(log.into()), |b| {
                         b.case(&part_q, |c| {
-                            for p in 0..lanes / per_part - 1 {
-                                c.arm(&part_q.k(p.into()), |b| b.set(&later, &mask.bit((p + 1) * per_part)));
+                            for p in 0..(lanes << log) / beat - 1 {
+                                let element = ((p + 1) * beat) >> log;
+                                c.arm(&part_q.k(p.into()), |b| b.set(&later, &mask.bit(element)));
                             }
                         });
                     });
                 }
             });
         });
-        let part_last = m.wire("part_last", &(&single_i | !&later));
+        let part_last = m.wire("part_last", &!&later);
         let sent = m.wire("part_sent", &(&there & &room));
         m.next_reset(&part_q, 0, Some(&sent), &part_last.mux(&part_q.k(0), &(&part_q + part_q.k(1))));
         (part, part_last)

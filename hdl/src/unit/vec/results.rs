@@ -16,7 +16,8 @@ const FLIGHT_BITS: u32 = 7;
 
 /// `<prefix>_vec_results`: book-keeping of results.
 ///
-/// Ports: `start_i`, the op's fields `op_i`, `n_i`, `dst_i`, `k_i`; `emit_i` (a result is on its way), `valid_i` (one has
+/// Ports: `start_i`, the op's fields `op_i`, `n_i`, `dst_i`, `k_i`; `ordered_i` (see
+/// [`super::issue`]); `emit_i` (a result is on its way), `valid_i` (one has
 /// come), `issued_i` (all are on their way or have come); `addr_o`, `place_o`, `mask_o`, `single_o`, `last_o` of the result
 /// that has come; `empty_o`: none is on its way.
 ///
@@ -25,7 +26,7 @@ const FLIGHT_BITS: u32 = 7;
 pub fn results(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let doc = "Results come in the order of issue. Their places follow those of the reads: one word after the\n\
                other, or for VROP and far butterflies two at a distance in turn. One element a word for VBLK,\n\
-               VEXN and VE4M.";
+               VEXN, VE4M and an ordered VROP.";
     let lanes = plan.lanes;
     let mut m = ModuleBuilder::new(module_name(config, "vec_results"), doc);
     let start_i = m.input("start_i", Ty::bit());
@@ -33,16 +34,18 @@ pub fn results(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let n_i = m.input("n_i", Ty::u(ADDR_BITS));
     let dst_i = m.input("dst_i", Ty::u(ADDR_BITS));
     let k_i = m.input("k_i", Ty::u(5));
+    let ordered_i = m.input("ordered_i", Ty::bit());
     let emit_i = m.input("emit_i", Ty::bit());
     let valid_i = m.input("valid_i", Ty::bit());
     let issued_i = m.input("issued_i", Ty::bit());
 
-    let single = m.wire("single", &any(&op_i, &[Op::Vblk, Op::Vexn, Op::Ve4m]));
     let rotary = m.wire("rotary", &is(&op_i, Op::Vrop));
+    let single = any(&op_i, &[Op::Vblk, Op::Vexn, Op::Ve4m]) | (&rotary & &ordered_i);
+    let single = m.wire("single", &single);
     let butterfly = is(&op_i, Op::Vhad);
     let far = if lanes == 1 { butterfly } else { butterfly & k_i.ge(&k_i.k(lanes.trailing_zeros().into())) };
     let far = m.wire("far", &far);
-    let twice = m.wire("twice", &(&rotary | &far));
+    let twice = m.wire("twice", &((&rotary | &far) & !&ordered_i));
     let distance = m.wire("distance", &Expr::u(ADDR_BITS, 1).shl(&k_i));
 
     m.section("Place of the word, what is left, which of two words");
@@ -51,14 +54,17 @@ pub fn results(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let second_q = m.reg("second_q", Ty::bit());
     let ends = m.wire("ends", &(&valid_i & (!&twice | &second_q)));
     let word = place_q.k(lanes.into());
-    let step = single.mux(&place_q.k(1), &word);
+    let step = m.wire("step", &single.mux(&place_q.k(1), &word));
     let beside = m.wire("beside", &(&place_q + &step));
     let reaches = m.wire("reaches", &(beside.slice(ADDR_BITS - 1, 0) & &distance));
-    let skip = m.wire("skip", &(&far & reaches.any()));
+    let skip = m.wire("skip", &(&far & &twice & reaches.any()));
     let over = distance.extend(PLACE_BITS) & skip.repeat(PLACE_BITS);
     let moves = m.wire("moves", &(&start_i | &ends));
-    m.next_if(&place_q, &moves, &start_i.mux(&place_q.k(0), &(&beside + &over)));
-    m.next_if(&left_q, &moves, &start_i.mux(&n_i.extend(PLACE_BITS), &(&left_q - &word)));
+    let half_ends = m.wire("half_ends", &(&rotary & &ordered_i & left_q.le(&step)));
+    let restart = m.wire("restart", &(&start_i | &half_ends));
+    let next_place = half_ends.mux(&n_i.extend(PLACE_BITS), &(&beside + &over));
+    m.next_if(&place_q, &moves, &start_i.mux(&place_q.k(0), &next_place));
+    m.next_if(&left_q, &moves, &restart.mux(&n_i.extend(PLACE_BITS), &(&left_q - &step)));
     m.next_if(&second_q, &(&start_i | &valid_i), &(!&start_i & &twice & !&second_q));
     let beyond = rotary.mux(&n_i, &distance);
     let beyond = beyond.extend(PLACE_BITS) & (&second_q).repeat(PLACE_BITS);

@@ -157,7 +157,7 @@ pub fn scalar_arith(config: &Config) -> Result<Arc<Module>, Error> {
         b.case(&state_q, |c| {
             c.arm(&idle, |b| b.set(&total_d, &is(arith::CHORD).mux(&threshold, &x_i.extend(NORMAL_BITS))));
             c.arm(&sum, |b| b.set(&total_d, &whole));
-            c.arm(&divide, |b| b.set(&total_d, &quotient.extend(NORMAL_BITS)));
+            c.arm(&divide, |b| b.when(&is(arith::SCALE), |b| b.set(&total_d, &quotient.extend(NORMAL_BITS))));
         });
     });
     m.next(&total_q, &total_d);

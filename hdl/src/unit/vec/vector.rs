@@ -194,7 +194,8 @@ pub fn vector(config: &Config) -> Result<Arc<Module>, Error> {
         b.when(&serial, |b| b.set(&interval, &interval.k(2)));
     });
 
-    m.section("Issue");
+    m.section("Issue; the activation buffer and the out stream want results in order");
+    let ordered = m.wire("ordered", &(&to_act | &to_out));
     let room = m.net("room", bit);
     let go = m.wire("go", &((!&to_out | &room) & (!&serial | &empty)));
     let (blocks, resume) = (seq.out("blocks_o"), seq.out("resume_o"));
@@ -207,6 +208,7 @@ pub fn vector(config: &Config) -> Result<Arc<Module>, Error> {
         ("imm_i", &fields.imm),
         ("k_i", &fields.k),
         ("zp_i", &fields.zp),
+        ("ordered_i", &ordered),
         ("blocks_i", &blocks),
         ("interval_i", &interval),
         ("resume_i", &resume),
@@ -275,6 +277,7 @@ pub fn vector(config: &Config) -> Result<Arc<Module>, Error> {
         ("n_i", &fields.n),
         ("dst_i", &fields.dst),
         ("k_i", &fields.k),
+        ("ordered_i", &ordered),
         ("emit_i", &counted),
         ("valid_i", &valid),
         ("issued_i", &issued),
