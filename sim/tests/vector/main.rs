@@ -104,7 +104,9 @@ fn everywhere(seed: u64, test: impl Fn(&mut Pair, &mut Random)) {
 fn random_instructions_of_each_op() {
     everywhere(1, |pair, random| {
         for op in Op::ALL.iter().copied().filter(|op| op.queue() == spec::isa::Queue::Vec) {
-            if std::env::var("OPS").is_ok_and(|o| !o.split(',').any(|o| o == op.name())) { continue; }
+            if std::env::var("OPS").is_ok_and(|o| !o.split(',').any(|o| o == op.name())) {
+                continue;
+            }
             for _ in 0..12 {
                 program::instruction(pair, op, random);
             }

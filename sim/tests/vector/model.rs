@@ -221,7 +221,8 @@ impl Model {
         let before = |start: i128| if cont { old[0] } else { start };
         let max = *x.iter().max().unwrap();
         let min = *x.iter().min().unwrap();
-        let mut put = |i: usize, x: i128| self.entries[(d + i) % 256] = x.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+        let mut put =
+            |i: usize, x: i128| self.entries[(d + i) % 256] = x.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
         match red {
             0 => {}
             1 => put(0, before(0).max(max).max(-min)),

@@ -95,7 +95,9 @@ pub fn instruction(pair: &mut Pair, op: Op, random: &mut Random) {
             pair.entry(b, random.signed(63));
         }
     }
-    for (field, at) in [(Field::A, a as i64), (Field::B, b as i64), (Field::S, s as i64), (Field::D, random.within(40, 250))] {
+    for (field, at) in
+        [(Field::A, a as i64), (Field::B, b as i64), (Field::S, s as i64), (Field::D, random.within(40, 250))]
+    {
         if op.spec().field(field).is_some() {
             fields.push((field, at));
         }
@@ -121,6 +123,13 @@ fn fill(pair: &mut Pair, random: &mut Random, at: i64, n: i64, bits: u32) {
     for i in at..at + n {
         let value = random.signed(bits);
         pair.value(i as usize, value);
+    }
+}
+
+fn params(pair: &mut Pair, random: &mut Random, at: i64, n: i64) {
+    for i in at..at + n {
+        let value = random.signed(16);
+        pair.param(i as usize, value as i32);
     }
 }
 
@@ -160,7 +169,10 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
             pair.entry(s0, if random.next().is_multiple_of(8) { random.magnitude(62) } else { by });
             fields.push((Field::Sat, random.within(0, 1)));
         }
-        Op::Vmlp => b = random.within(0, 300),
+        Op::Vmlp => {
+            b = random.within(0, 300);
+            params(pair, random, b, n);
+        }
         Op::Vmul => fill(pair, random, b, n, 16),
         Op::Vmls => pair.entry(s0, random.signed(40)),
         Op::Vadd => {
@@ -215,6 +227,7 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
             bits = 40;
             n = n.min(80);
             b = random.within(0, 300);
+            params(pair, random, b, 2 * n);
         }
         Op::Vhad => {
             let k = random.within(0, 6);
@@ -259,8 +272,10 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
         _ if dst < 700 => 800,
         _ => dst,
     };
-    let red = if matches!(op, Op::Vshr) && bits > 26 { random.within(0, 3) } else { random.within(0, 6) };
-    let small = matches!(op, Op::Vexp | Op::Vsig | Op::Vpar | Op::Ve4m | Op::Vexn);
+    let red = random.within(0, 6);
+    // Squares are of 26 bits.
+    let saturated = fields.contains(&(Field::Sat, 1));
+    let small = saturated || matches!(op, Op::Vexp | Op::Vsig | Op::Ve4m | Op::Vexn);
     let red = if red == 5 && !small { 6 } else { red };
     if matches!(op, Op::Vquo | Op::Vexp) && red == 6 && pair.model.entries[s1] != 0 {
         fields.push((Field::Red, 2));

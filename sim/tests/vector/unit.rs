@@ -61,9 +61,9 @@ impl Unit {
             (0..plan.lanes).map(|i| sim.memory(&format!("{path}.u_bank[0][{i}].mem")).unwrap()).collect()
         };
         let mut unit = Self {
-            values: banks("u_values"),
-            params: banks("u_params"),
-            file: sim.memory("u_file.mem").unwrap(),
+            values: banks("u_sources.u_values"),
+            params: banks("u_sources.u_params"),
+            file: sim.memory("u_scalars.u_file.mem").unwrap(),
             rst: input("rst_ni"),
             valid: input("instr_valid_i"),
             ready: output("instr_ready_o"),

@@ -65,7 +65,8 @@ pub fn block_scale(config: &Config) -> Result<Arc<Module>, Error> {
 
     m.section("Code: four bits rounded to even, and the octave above 8 units");
     let tiny = m.wire("tiny", &zeros.gt(&Expr::u(ZEROS_BITS, u64::from(top) - 4)));
-    let mantissa = m.wire("mantissa", &tiny.mux(&Expr::concat(&[Expr::u(1, 0), known_q.slice(3, 1)]), &value.slice(top, top - 3)));
+    let mantissa =
+        m.wire("mantissa", &tiny.mux(&Expr::concat(&[Expr::u(1, 0), known_q.slice(3, 1)]), &value.slice(top, top - 3)));
     let half = m.wire("half", &tiny.mux(&known_q.bit(0), &value.bit(top - 4)));
     let inexact = known_q.bit(4);
     let rest = m.wire("rest", &(&inexact | (!&tiny & value.slice(top - 5, 0).any())));

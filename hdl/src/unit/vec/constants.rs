@@ -9,7 +9,9 @@ use super::super::module_name;
 use super::coder::CODE_QBITS;
 use super::divide_control::COUNT_BITS;
 use super::issue::{any, is};
-use super::plan::{DEN_BITS, EXP_BITS, FACTOR_BITS, MOST_LEFT, MOST_RIGHT, OCTAVE_BITS, SHIFT_BITS, VALUE_BITS, VecPlan};
+use super::plan::{
+    DEN_BITS, EXP_BITS, FACTOR_BITS, MOST_LEFT, MOST_RIGHT, OCTAVE_BITS, SHIFT_BITS, VALUE_BITS, VecPlan,
+};
 use super::quotient::ALIGN_BITS;
 use crate::error::Error;
 use crate::rtl::{Block, Expr, Module, ModuleBuilder, Ty};
@@ -132,13 +134,9 @@ pub fn constants(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> 
         b.when(&is(&op_i, Op::Ve4m), |b| b.set(&factor, &factor.k(7)));
         b.when(&coded, |b| {
             b.case(&k_i, |c| {
-                for (kind, value) in [
-                    (kind::INT4, 14),
-                    (kind::GROUPS, 14 * 255),
-                    (kind::E2M1, 24),
-                    (kind::MX, 16),
-                    (kind::NV, 21),
-                ] {
+                for (kind, value) in
+                    [(kind::INT4, 14), (kind::GROUPS, 14 * 255), (kind::E2M1, 24), (kind::MX, 16), (kind::NV, 21)]
+                {
                     c.arm(&k_i.k(kind), |b| b.set(&factor, &factor.k(value)));
                 }
             });

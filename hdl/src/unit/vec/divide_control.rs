@@ -89,7 +89,8 @@ pub fn divide_plan(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error
         b.case(&qbits_i, |c| {
             let mut first = 1;
             while plan.steps(first) < plan.steps(MOST_QBITS) {
-                let last = (first..MOST_QBITS).take_while(|&q| plan.steps(q) == plan.steps(first)).last().unwrap_or(first);
+                let last =
+                    (first..MOST_QBITS).take_while(|&q| plan.steps(q) == plan.steps(first)).last().unwrap_or(first);
                 let labels: Vec<_> = (first..=last).map(|q| qbits_i.k(q.into())).collect();
                 c.arm_of(&labels, |b| set(b, first));
                 first = last + 1;

@@ -149,7 +149,8 @@ pub fn issue(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let acc_ty = Ty::u(addr_bits(plan.acc_words));
     let acc_q = m.reg("acc_addr_q", acc_ty);
     let groups = plan.cols / lanes;
-    let narrow = |e: &Expr| if acc_ty.width <= ADDR_BITS { e.slice(acc_ty.width - 1, 0) } else { e.extend(acc_ty.width) };
+    let narrow =
+        |e: &Expr| if acc_ty.width <= ADDR_BITS { e.slice(acc_ty.width - 1, 0) } else { e.extend(acc_ty.width) };
     let next_acc = m.wire("next_acc", &(&acc_q + narrow(&imm_i)));
     let wraps = if groups > 1 {
         let group_q = m.reg("group_q", Ty::u(index_bits(groups)));

@@ -149,8 +149,7 @@ pub fn lanes(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     }
     let outs = ["value", "quotient", "inexact", "overflow", "result"];
     let types = [value, Ty::u(MOST_QBITS), bit, bit, value];
-    let nets: Vec<Nets> =
-        outs.iter().zip(types).map(|(name, ty)| m.nets(&format!("lane_{name}"), ty, lanes)).collect();
+    let nets: Vec<Nets> = outs.iter().zip(types).map(|(name, ty)| m.nets(&format!("lane_{name}"), ty, lanes)).collect();
     let lane = lane_unit(config, plan)?;
     let exponential = m.wire("exponential", &(is(&op_i, Op::Vexp) | is(&op_i, Op::Vsig)));
     let shifts = m.wire("shifts", &is(&op_i, Op::Vshr));

@@ -67,7 +67,10 @@ pub fn out(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
 
     m.section("The part of the word that goes next, and how many bytes it has");
     let size_ty = Ty::u(bits_for(u64::from(word_log.max(beat_log + 1))));
-    let most = m.wire("whole_log", &(width_i.extend(size_ty.width) + single_i.mux(&size_ty_k(size_ty, 0), &size_ty_k(size_ty, levels))));
+    let most = m.wire(
+        "whole_log",
+        &(width_i.extend(size_ty.width) + single_i.mux(&size_ty_k(size_ty, 0), &size_ty_k(size_ty, levels))),
+    );
     let capped = most.gt(&most.k(beat_log.into())).mux(&most.k(beat_log.into()), &most);
     let size_log = m.wire("size_log", &capped);
     let room = m.net("room", Ty::bit());

@@ -62,17 +62,28 @@ fn pair(config: &Config, lane_bits: u32) -> Result<Arc<Module>, Error> {
     m.build()
 }
 
-fn square(config: &Config) -> Result<Arc<Module>, Error> {
-    let doc = format!("Square of a magnitude saturated to {SQUARED_BITS} bits. Combinational.");
+fn term(config: &Config, lane_bits: u32) -> Result<Arc<Module>, Error> {
+    let doc = format!(
+        "What a lane brings to a reduction: its value, or lane 0's if it does not count, and a term of the\n\
+         sum: value, square of a magnitude saturated to {SQUARED_BITS} bits, or 0. Latency 1 cycle."
+    );
     let product = multiply(config, Ty::u(SQUARED_BITS), Ty::u(SQUARED_BITS), 2 * SQUARED_BITS)?;
-    let mut m = ModuleBuilder::new(module_name(config, "vec_square"), doc);
+    let mut m = ModuleBuilder::new(module_name(config, "vec_reduce_term"), doc);
+    let counts_i = m.input("counts_i", Ty::bit());
     let value_i = m.input("value_i", Ty::s(VALUE_BITS));
+    let first_i = m.input("first_i", Ty::s(VALUE_BITS));
+    let squares_i = m.input("squares_i", Ty::bit());
     let sign = m.wire("sign", &value_i.sign());
     let magnitude = m.wire("magnitude", &sign.mux(&-&value_i, &value_i));
     let large = m.wire("too_large", &magnitude.slice(VALUE_BITS - 1, SQUARED_BITS).any());
     let root = m.wire("root", &(large.repeat(SQUARED_BITS) | magnitude.slice(SQUARED_BITS - 1, 0)));
-    let product = m.instance("u_product", &product, &[("a_i", &root), ("b_i", &root)]).out("product_o");
-    m.output_is("square_o", &product);
+    let square = m.instance("u_square", &product, &[("a_i", &root), ("b_i", &root)]).out("product_o");
+    let ty = Ty::s(VALUE_BITS + lane_bits);
+    let term = squares_i.mux(&square.extend(ty.width).as_signed(), &value_i.extend(ty.width));
+    let term_q = m.pipe("term_q", &(term & counts_i.repeat(ty.width).as_signed()));
+    let value_q = m.pipe("value_q", &counts_i.mux(&value_i, &first_i));
+    m.output_is("value_o", &value_q);
+    m.output_is("term_o", &term_q);
     m.build()
 }
 
@@ -109,23 +120,25 @@ pub fn reduce(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     let lane_bits = plan.tree().max(1);
     let sum_ty = Ty::s(VALUE_BITS + lane_bits);
     let squares = m.wire("squares", &kind_i.eq_k(red::SQUARES));
-    let square = square(config)?;
+    let term = term(config, lane_bits)?;
     let data = m.nets("data", value, lanes);
-    let squared = m.nets("square", Ty::u(2 * SQUARED_BITS), lanes);
     m.split(&data_i, &data, 0, 1, lanes);
-    m.grid("u_square", &square, 1, lanes, &[("value_i", data.step(0, 1, 0)), ("square_o", squared.step(0, 1, 0))]);
+    let counts = m.nets("counts", Ty::bit(), lanes);
+    m.split(&mask_i, &counts, 0, 1, lanes);
     let mut maxs = m.nets("value", value, lanes);
     let mut places = m.nets("lane", Ty::u(lane_bits), lanes);
     let mut sums = m.nets("term", sum_ty, lanes);
+    let conns = [
+        ("counts_i", counts.step(0, 1, 0)),
+        ("value_i", data.step(0, 1, 0)),
+        ("first_i", data.step(0, 0, 0)),
+        ("squares_i", Conn::In(squares)),
+        ("value_o", maxs.step(0, 1, 0)),
+        ("term_o", sums.step(0, 1, 0)),
+    ];
+    m.grid("u_term", &term, 1, lanes, &conns);
     for i in 0..lanes {
-        let counts = mask_i.bit(i);
-        let own = if i == 0 { data.at(0) } else { counts.mux(&data.at(i), &data.at(0)) };
-        let value_q = m.pipe(&format!("value{i}_q"), &own);
-        m.assign(&maxs.at(i), &value_q);
         m.assign(&places.at(i), &Expr::u(lane_bits, i.into()));
-        let term = squares.mux(&squared.at(i).extend(sum_ty.width).as_signed(), &data.at(i).extend(sum_ty.width));
-        let term_q = m.pipe(&format!("term{i}_q"), &(term & counts.repeat(sum_ty.width).as_signed()));
-        m.assign(&sums.at(i), &term_q);
     }
     let mut mins = maxs.clone();
     let pair = pair(config, lane_bits)?;

@@ -75,7 +75,8 @@ pub fn scalar_alu(config: &Config) -> Result<Arc<Module>, Error> {
     let narrowed = clamp(&mut m, "narrow_shift", &narrowed);
     let power = m.wire("power", &(&places + places.k(15)));
     let power = clamp(&mut m, "power_shift", &power);
-    let dyadic = |shift: &Expr, mult: &Expr| Expr::concat(&[shift.slice(15, 0), mult.clone()]).extend(VALUE_BITS).as_signed();
+    let dyadic =
+        |shift: &Expr, mult: &Expr| Expr::concat(&[shift.slice(15, 0), mult.clone()]).extend(VALUE_BITS).as_signed();
 
     let results: Vec<_> = (0..MOST_RESULTS).map(|i| m.output(&format!("result{i}_o"), value)).collect();
     let last = m.output("last_o", Ty::u(2));

@@ -204,8 +204,7 @@ pub fn scalar_arith(config: &Config) -> Result<Arc<Module>, Error> {
     });
     let den = m.wire("den", &is(arith::CHORD).mux(&chord_mult, &small_i.extend(SHORT_BITS)));
     let loads = m.wire("loads", &state_q.eq(&load));
-    let ports =
-        [("load_i", &loads), ("num_i", &num), ("first_i", &remainder), ("den_i", &den), ("cycles_i", &cycles)];
+    let ports = [("load_i", &loads), ("num_i", &num), ("first_i", &remainder), ("den_i", &den), ("cycles_i", &cycles)];
     let divider = m.instance("u_divide", &divider, &ports);
     m.assign(&divided, &divider.out("done_o"));
     m.assign(&quotient, &divider.out("quotient_o"));
