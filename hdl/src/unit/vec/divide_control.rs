@@ -8,6 +8,7 @@ use super::super::module_name;
 use super::plan::{MOST_QBITS, VecPlan};
 use super::quotient::ALIGN_BITS;
 use crate::error::Error;
+use crate::rtl::module::Conn;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
 /// Bits of a number of quotient bits or of steps: up to 32.
@@ -27,39 +28,50 @@ pub fn divide_control(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Er
     let mut m = ModuleBuilder::new(module_name(config, "vec_divide_control"), doc);
     let load_i = m.input("load_i", Ty::bit());
     let steps_i = m.input("steps_i", Ty::u(COUNT_BITS));
-    let mut loads = vec![load_i.clone()];
-    if count > 1 {
+    let turn = if count > 1 {
         let turn_q = m.reg("turn_q", Ty::u(index_bits(count)));
         let wrap = m.wire("wrap", &turn_q.eq_k(i128::from(count) - 1));
         m.next_reset(&turn_q, 0, Some(&load_i), &wrap.mux(&turn_q.k(0), &(&turn_q + turn_q.k(1))));
-        loads = (0..count).map(|i| &load_i & turn_q.eq_k(i.into())).collect();
-    }
-    let mut dones = Vec::new();
-    for (i, load) in loads.iter().enumerate() {
-        let load = m.wire(&format!("load{i}"), load);
-        let left_q = m.reg(&format!("left{i}_q"), Ty::u(COUNT_BITS));
-        let left_d = m.net(&format!("left{i}_d"), left_q.ty());
-        m.comb(&format!("cycles until divider {i} has finished"), |b| {
-            b.set(&left_d, &left_q);
-            b.when(&left_q.any(), |b| b.set(&left_d, &(&left_q - left_q.k(1))));
-            b.when(&load, |b| b.set(&left_d, &steps_i));
-        });
-        m.next_reset(&left_q, 0, None, &left_d);
-        dones.push(m.wire(&format!("done{i}"), &left_q.eq_k(1)));
-    }
-    let reversed: Vec<_> = loads.into_iter().rev().collect();
-    m.output_is("load_o", &Expr::concat(&reversed));
-    let done = dones.iter().skip(1).fold(dones[0].clone(), |a, b| &a | b);
-    m.output_is("done_o", &done);
+        Expr::u(count, 1).shl(&turn_q)
+    } else {
+        Expr::u(1, 1)
+    };
+    let load = m.wire("load", &(turn & load_i.repeat(count)));
+    m.output_is("load_o", &load);
+    let loads = m.nets("divider_load", Ty::bit(), count);
+    m.split(&load, &loads, 0, 1, count);
+    let dones = m.nets("divider_done", Ty::bit(), count);
+    let conns = [("load_i", loads.step(0, 1, 0)), ("steps_i", Conn::In(steps_i)), ("done_o", dones.step(0, 1, 0))];
+    let countdown = countdown(config)?;
+    m.grid("u_countdown", &countdown, 1, count, &conns);
+    let done = m.join("done", &dones, 0, 1, count);
+    m.output_is("done_o", &done.any());
     if count > 1 {
         let pick = m.output("pick_o", Ty::u(index_bits(count)));
         m.comb("the one that has finished", |b| {
             b.set(&pick, &pick.k(0));
-            for (i, done) in dones.iter().enumerate().skip(1) {
-                b.when(done, |b| b.set(&pick, &pick.k(i as i128)));
+            for i in 1..count {
+                b.when(&done.bit(i), |b| b.set(&pick, &pick.k(i.into())));
             }
         });
     }
+    m.build()
+}
+
+fn countdown(config: &Config) -> Result<Arc<Module>, Error> {
+    let doc = "Cycles until a divider has finished: done_o is high steps_i cycles after load_i.";
+    let mut m = ModuleBuilder::new(module_name(config, "vec_countdown"), doc);
+    let load_i = m.input("load_i", Ty::bit());
+    let steps_i = m.input("steps_i", Ty::u(COUNT_BITS));
+    let left_q = m.reg("left_q", Ty::u(COUNT_BITS));
+    let left_d = m.net("left_d", left_q.ty());
+    m.comb("one less each cycle", |b| {
+        b.set(&left_d, &left_q);
+        b.when(&left_q.any(), |b| b.set(&left_d, &(&left_q - left_q.k(1))));
+        b.when(&load_i, |b| b.set(&left_d, &steps_i));
+    });
+    m.next_reset(&left_q, 0, None, &left_d);
+    m.output_is("done_o", &left_q.eq_k(1));
     m.build()
 }
 
