@@ -58,3 +58,11 @@ fn units_around_the_memory_lint_clean_on_every_bus() {
         }
     }
 }
+
+#[test]
+fn vector_units_of_all_presets_lint_clean() {
+    for (preset, _) in hdl::presets::PRESETS {
+        let folder = tempfile::tempdir().unwrap();
+        lint(preset, unit::vec::vector::vector(&config(preset)), folder.path());
+    }
+}

@@ -104,12 +104,40 @@ fn everywhere(seed: u64, test: impl Fn(&mut Pair, &mut Random)) {
 fn random_instructions_of_each_op() {
     everywhere(1, |pair, random| {
         for op in Op::ALL.iter().copied().filter(|op| op.queue() == spec::isa::Queue::Vec) {
-            if std::env::var("OPS").is_ok_and(|o| !o.split(',').any(|o| o == op.name())) {
-                continue;
-            }
             for _ in 0..12 {
                 program::instruction(pair, op, random);
             }
         }
     });
+}
+
+/// Cycles from the one in which an instruction is taken until the next can be taken: what start and end cost, and a word
+/// of eight elements a cycle.
+#[test]
+fn a_word_a_cycle_and_short_starts() {
+    let mut pair = Pair::new(&config((8, 8), 8, (8, 1), 64), 5);
+    let mut cycles = |op: Op, n: i64, more: &[(Field, i64)]| {
+        for i in 0..n as usize {
+            pair.value(i, i as i64 - 40);
+            pair.value(512 + i, 3 * i as i64);
+        }
+        pair.entry(1, 3);
+        pair.entry(2, 0);
+        let fields = [(Field::N, n), (Field::A, 0), (Field::S, 1), (Field::Dst, 300)];
+        let known = fields.into_iter().filter(|(f, _)| op.spec().field(*f).is_some());
+        pair.run(op, &known.chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    for (op, more, slots) in [
+        (Op::Vshr, vec![], 1),
+        (Op::Vmls, vec![], 1),
+        (Op::Vadd, vec![(Field::B, 512)], 2),
+        (Op::Vmlp, vec![(Field::B, 0)], 1),
+        (Op::Vquo, vec![(Field::Q, 127), (Field::Imm, 127), (Field::Qbits, 8)], 1),
+        (Op::Vquo, vec![(Field::Q, 127), (Field::Imm, 127), (Field::Qbits, 16)], 2),
+    ] {
+        let (short, long) = (cycles(op, 8, &more), cycles(op, 80, &more));
+        assert_eq!(long - short, 9 * slots, "{op:?}");
+        let start = if op == Op::Vquo { 18 + 8 * slots } else { 14 };
+        assert!(short <= start, "{op:?} takes {short} cycles for one word");
+    }
 }

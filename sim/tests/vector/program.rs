@@ -256,7 +256,8 @@ fn row(pair: &mut Pair, op: Op, random: &mut Random) {
         _ => {}
     }
     if bits > 0 {
-        fill(pair, random, a, 2 * n, bits);
+        let elements = if op == Op::Vrop { 2 * n } else { n };
+        fill(pair, random, a, elements, bits);
     }
     if op.spec().field(Field::A).is_some() && !fields.iter().any(|(f, _)| *f == Field::A) {
         fields.push((Field::A, a));
