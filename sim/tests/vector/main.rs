@@ -83,8 +83,10 @@ impl Pair {
     }
 }
 
-/// Shapes: array, lanes, dividers and their bits, bus.
-const SHAPES: [((u32, u32), u32, (u32, u32), u32); 6] = [
+/// Array, lanes, dividers and their bits, bus.
+type Shape = ((u32, u32), u32, (u32, u32), u32);
+
+const SHAPES: [Shape; 6] = [
     ((8, 8), 8, (8, 1), 64),
     ((5, 3), 8, (1, 1), 32),
     ((12, 4), 4, (2, 3), 512),

@@ -153,7 +153,7 @@ impl Model {
             Op::Vquo => each(&|j| {
                 let asym = i.flag(Field::Asym);
                 let x = v(a + j) + if asym { s1 } else { 0 };
-                let x = round(x * i128::from(i.get(Field::Q)) << k, s0);
+                let x = round((x * i128::from(i.get(Field::Q))) << k, s0);
                 let limit = if imm == 0 { i128::MAX } else { imm as i128 };
                 x.clamp(-limit, limit) - if asym { 128 } else { 0 }
             }),
@@ -187,11 +187,12 @@ impl Model {
                 0 => -258,
                 m => {
                     let (floor, m) = (i128::from(bits(m)) - 3, i128::from(m));
-                    let scaled = |parts: i128| 4 * m > if floor < 0 { parts * 4 >> -floor } else { parts * 4 << floor };
+                    let above =
+                        |parts: i128| 4 * m > if floor < 0 { (4 * parts) >> -floor } else { (4 * parts) << floor };
                     match i.get(Field::Rule) {
                         0 => floor,
-                        1 => floor + i128::from(scaled(6)),
-                        _ => floor + i128::from(scaled(7)),
+                        1 => floor + i128::from(above(6)),
+                        _ => floor + i128::from(above(7)),
                     }
                 }
             }),

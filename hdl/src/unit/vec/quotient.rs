@@ -122,7 +122,7 @@ pub fn quotient(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
 
     m.section("Limit and sign");
     let beyond = m.wire("beyond", &(&overflow | quotient.gt(&limit_i.extend(rest_bits))));
-    let most = (&overflow).repeat(rest_bits) | &quotient;
+    let most = overflow.repeat(rest_bits) | &quotient;
     let held = m.wire("held", &(&limited_i & &beyond).mux(&limit_i.extend(rest_bits), &most));
     let magnitude = m.wire("magnitude", &held.extend(rest_bits + 1).as_signed().extend(VALUE_BITS));
     let signed = m.wire("signed_value", &negative.mux(&-&magnitude, &magnitude));

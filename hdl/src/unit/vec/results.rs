@@ -67,7 +67,7 @@ pub fn results(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
     m.next_if(&left_q, &moves, &restart.mux(&n_i.extend(PLACE_BITS), &(&left_q - &step)));
     m.next_if(&second_q, &(&start_i | &valid_i), &(!&start_i & &twice & !&second_q));
     let beyond = rotary.mux(&n_i, &distance);
-    let beyond = beyond.extend(PLACE_BITS) & (&second_q).repeat(PLACE_BITS);
+    let beyond = beyond.extend(PLACE_BITS) & second_q.repeat(PLACE_BITS);
     let place = m.wire("place", &(&place_q + beyond));
     m.output_is("addr_o", &(&dst_i + place.slice(ADDR_BITS - 1, 0)));
     m.output_is("place_o", &place);
