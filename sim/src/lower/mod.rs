@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod pack;
+pub mod program;
 pub mod results;
 
 pub use engine::{Chunk, EngineProgram, Order, lower, lower_in};
