@@ -176,18 +176,32 @@ impl Lower<'_> {
         let (dim, seen) = (self.shape.head_dim, first + rows);
         let (array_rows, cols) = (self.e.machine.rows as usize, self.e.machine.cols as usize);
         let (k_tiles, m) = (dim.div_ceil(array_rows), self.shape.group() * rows);
-        for token in (0..seen).step_by(cols) {
-            self.load_heads(self.layout.blocks[block].keys[head], token, (seen - token).min(cols), 0, k_tiles)?;
+        let keys = self.layout.blocks[block].keys[head];
+        let step = cols * self.loads_together(k_tiles);
+        for start in (0..seen).step_by(step) {
+            let end = (start + step).min(seen);
+            for token in (start..end).step_by(cols) {
+                self.load_heads(keys, token, (end - token).min(cols), 0, k_tiles)?;
+            }
+            let fields = [
+                (Field::Rows, m),
+                (Field::KTiles, k_tiles),
+                (Field::NTiles, (end - start).div_ceil(cols)),
+                (Field::Act, head * k_tiles * m),
+                (Field::Acc, start / cols * m),
+                (Field::Half, 1),
+                (Field::Bank, head % 2),
+            ];
+            self.e.push(Op::Mm, &fields)?;
         }
-        let fields = [
-            (Field::Rows, m),
-            (Field::KTiles, k_tiles),
-            (Field::NTiles, seen.div_ceil(cols)),
-            (Field::Act, head * k_tiles * m),
-            (Field::Half, 1),
-            (Field::Bank, head % 2),
-        ];
-        self.e.push(Op::Mm, &fields)
+        Ok(())
+    }
+
+    /// Loads of so many tiles that may stand in front of one product: what the weight FIFO holds, so that none of them keeps
+    /// the product from being fetched.
+    fn loads_together(&self, tiles: usize) -> usize {
+        let machine = &self.e.machine;
+        (machine.weight_words as usize / (machine.tile_words() as usize * tiles)).max(1)
     }
 
     /// Tiles of some tokens of a head of the cache.
@@ -236,7 +250,7 @@ impl Lower<'_> {
             self.e.row(Op::Vquo, seen, z, z, t + 2, &share)?;
             if seen < all {
                 // Tokens behind have no share.
-                self.e.row(Op::Vmls, all - seen, z + seen, z + seen, s::ZERO, &[])?;
+                self.e.row(Op::Vmls, all - seen, self.plan.x, z + seen, s::ZERO, &[])?;
             }
             self.e.push(Op::Seta, &hi)?;
             if top == PROB_TOP_15 {
@@ -249,21 +263,29 @@ impl Lower<'_> {
         Ok(())
     }
 
-    /// Products of a key head's probabilities with its values, tokens tile by tile.
+    /// Products of a key head's probabilities with its values.
+    ///
+    /// Tiles come token by token, all their channels, so that a product takes the tokens of one K tile, or of several where
+    /// the channels fill one N tile only; those behind the first add to it.
     fn mix(&mut self, block: usize, first: usize, rows: usize, head: usize) -> Result<(), Error> {
         let (array_rows, cols) = (self.e.machine.rows as usize, self.e.machine.cols as usize);
         let (seen, m) = (first + rows, passes(self.model) * self.shape.group() * rows);
         let n_tiles = self.shape.head_dim.div_ceil(cols);
         let base = self.probability_base(seen, m, head);
-        for token in (0..seen).step_by(array_rows) {
-            self.load_heads(self.layout.blocks[block].values[head], token, (seen - token).min(array_rows), 1, n_tiles)?;
+        let values = self.layout.blocks[block].values[head];
+        let step = array_rows * if n_tiles == 1 { self.loads_together(1) } else { 1 };
+        for start in (0..seen).step_by(step) {
+            let end = (start + step).min(seen);
+            for token in (start..end).step_by(array_rows) {
+                self.load_heads(values, token, (end - token).min(array_rows), 1, n_tiles)?;
+            }
             let fields = [
                 (Field::Rows, m),
-                (Field::KTiles, 1),
+                (Field::KTiles, (end - start).div_ceil(array_rows)),
                 (Field::NTiles, n_tiles),
-                (Field::Act, base + token / array_rows * m),
+                (Field::Act, base + start / array_rows * m),
                 (Field::Bank, head % 2),
-                (Field::Add, usize::from(token > 0)),
+                (Field::Add, usize::from(start > 0)),
             ];
             self.e.push(Op::Mm, &fields)?;
         }

@@ -22,6 +22,8 @@ pub(super) struct Layout {
     /// Bytes from one token of the cache to the next, whole beats.
     pub cache_stride: usize,
     pub tokens: u32,
+    /// 4 bytes of 0.
+    pub zero: u32,
     /// Logits and steps, if they are wanted.
     pub logits: Option<(Output, Output)>,
 }
@@ -74,6 +76,7 @@ impl Layout {
         }
         let gain = gain(&mut image, "model.norm.gain", &model.norm)?;
         let head = image::linear(&mut image, &model.head, wanted.head_tiles)?;
+        let zero = image.add("zero", 4, vec![])?;
         let stride = machine.beat_bytes;
         let tokens = image.add("tokens", stride as usize * wanted.tokens, vec![])?;
         let rows = wanted.tokens as u32;
@@ -89,8 +92,19 @@ impl Layout {
             outputs.extend([both.0.clone(), both.1.clone()]);
             logits = Some(both);
         }
-        let layout =
-            Self { embedding, embedding_stride, rope, rope_stride, blocks, gain, head, cache_stride, tokens, logits };
+        let layout = Self {
+            embedding,
+            embedding_stride,
+            rope,
+            rope_stride,
+            blocks,
+            gain,
+            head,
+            cache_stride,
+            tokens,
+            zero,
+            logits,
+        };
         Ok((layout, image.segments, outputs, written))
     }
 

@@ -67,14 +67,15 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     check_job(&shape, job)?;
     check_formats(&machine, model, &shape)?;
     let positions = job.prompt.len() + job.tokens - 1;
-    let prompt_plan = Plan::new(&machine, model, &shape, job.prompt.len(), job.prompt.len())?;
-    let token_plan = Plan::new(&machine, model, &shape, 1, positions)?;
+    // One row over the whole sequence takes the most that one row can take.
+    let token_plan = Plan::new(config, &machine, model, &shape, 1, positions)?;
+    let prompt_plan = Plan::new(config, &machine, model, &shape, job.prompt.len(), job.prompt.len())?;
     let head_tiles = head_tiles(&machine, model, job, prompt_plan.slot_len.min(token_plan.slot_len))?;
     let wanted = Wanted { positions, tokens: job.tokens, logits: job.logits, head_tiles };
     let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
     let e = Emit::new(machine.clone(), written);
     let mut lower = Lower { model, shape, layout, plan: prompt_plan, e, slot: 0, bank: false };
-    lower.e.constants()?;
+    lower.e.constants(lower.layout.zero)?;
     let chunks = job.prompt.len().div_ceil(prompt_plan.rows);
     let mut first = 0;
     for ids in job.prompt.chunks(job.prompt.len().div_ceil(chunks)) {

@@ -92,8 +92,8 @@ impl Emit {
         self.push(op, &fields)
     }
 
-    /// What every program's scalars hold from the start.
-    pub fn constants(&mut self) -> Result<(), Error> {
+    /// What every program's scalars hold from the start, and VB[0]; there is a 0 at address `zero`.
+    pub fn constants(&mut self, zero: u32) -> Result<(), Error> {
         for (d, value) in [
             (s::ZERO, 0),
             (s::ONE, 1),
@@ -108,8 +108,9 @@ impl Emit {
         }
         self.dyadic(s::UNIT, Dyadic { mult: 1 << 15, shift: 15 })?;
         self.dyadic(s::INV_SQRT2, Dyadic { mult: 46341, shift: 16 })?;
-        // VB[0] holds 0, whatever it held.
-        self.row(Op::Vmls, 1, 0, 0, s::ZERO, &[])?;
+        // VB[0] holds 0.
+        self.push(Op::Ldp, &[(Field::Addr, zero as usize), (Field::N, 1), (Field::Dst, 0), (Field::Type, 4)])?;
+        self.push(Op::Vpar, &[(Field::N, 1), (Field::Dst, 0), (Field::B, 0)])?;
         self.push(Op::Seto, &[(Field::Width, 0)])
     }
 

@@ -1,9 +1,9 @@
 //! How many rows a chunk has and where everything lies in act, acc, VB, PB and S.
 
-use spec::Problem;
 use spec::isa::{Machine, SCALARS};
 use spec::model::{PROB_TOP_15, QLayer, QModel};
 use spec::qmodel::ActMode;
+use spec::{Config, Problem};
 
 use super::shape::Shape;
 use crate::error::Error;
@@ -93,15 +93,20 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Invalid`] with the buffer that is too small for one row, and the smallest size that would do.
-    pub fn new(machine: &Machine, model: &QModel, shape: &Shape, most: usize, seen: usize) -> Result<Self, Error> {
+    pub fn new(
+        config: &Config,
+        machine: &Machine,
+        model: &QModel,
+        shape: &Shape,
+        most: usize,
+        seen: usize,
+    ) -> Result<Self, Error> {
         let most = most.min(machine.chunk_rows as usize).min(2047 / (passes(model) * shape.group()).max(1)).max(1);
-        let fits = |rows: usize| first_problem(machine, &needs(machine, model, shape, rows, seen), seen).is_none();
+        let problem = |rows: usize| first_problem(config, machine, &needs(machine, model, shape, rows, seen), seen);
+        let fits = |rows: usize| problem(rows).is_none();
         match (1..=most).rev().find(|&rows| fits(rows)) {
             Some(rows) => Ok(Self::of(machine, model, shape, rows, seen)),
-            None => {
-                let problem = first_problem(machine, &needs(machine, model, shape, 1, seen), seen);
-                Err(Error::Invalid(problem.expect("one row does not fit")))
-            }
+            None => Err(Error::Invalid(problem(1).expect("one row does not fit"))),
         }
     }
 
@@ -197,7 +202,7 @@ fn needs(machine: &Machine, model: &QModel, shape: &Shape, rows: usize, seen: us
 }
 
 /// The first memory that is too small.
-fn first_problem(machine: &Machine, needs: &Needs, seen: usize) -> Option<Problem> {
+fn first_problem(config: &Config, machine: &Machine, needs: &Needs, seen: usize) -> Option<Problem> {
     let refuse = |field: &str, value: usize, needed: usize| {
         let allowed = format!(">= {needed} for one row of this model over {seen} tokens");
         Some(Problem::new(field, value, allowed, format!("set {field} = {needed} or more")))
@@ -205,10 +210,10 @@ fn first_problem(machine: &Machine, needs: &Needs, seen: usize) -> Option<Proble
     let act_bytes = |words: usize| 2 * words * (machine.rows as usize + 1);
     let acc_bytes = |words: usize| 2 * words * (machine.cols * machine.acc_bits).div_ceil(8) as usize;
     if needs.act > machine.act_words as usize {
-        return refuse("buffer.act_bytes", act_bytes(machine.act_words as usize), act_bytes(needs.act));
+        return refuse("buffer.act_bytes", config.buffer.act_bytes as usize, act_bytes(needs.act));
     }
     if needs.acc > machine.acc_words as usize {
-        return refuse("buffer.acc_bytes", acc_bytes(machine.acc_words as usize), acc_bytes(needs.acc));
+        return refuse("buffer.acc_bytes", config.buffer.acc_bytes as usize, acc_bytes(needs.acc));
     }
     if needs.elements > machine.elements as usize {
         return refuse("vec.elements", machine.elements as usize, needs.elements);

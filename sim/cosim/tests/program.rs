@@ -1,0 +1,148 @@
+//! Programs mean what the model means: `iss(lower(QModel))` gives the logits of `layers(QModel)`, bit for bit, on any
+//! machine, and no order of the queues gives anything else.
+
+use golden::iss::{self, order};
+use golden::layers::random::{Coding, Shape, random_model};
+use golden::layers::{Blind, KvCache, Layers};
+use golden::sample::greedy;
+use sim::lower::program::{Job, lower};
+use spec::isa::OutputKind;
+use spec::model::{PROB_TOP_8, QModel};
+use spec::qmodel::ActMode;
+use spec::{Config, ExpKind, Format, ScaleRule};
+
+const SHAPE: Shape =
+    Shape { hidden: 20, ffn: 29, blocks: 2, heads: 4, kv_heads: 2, head_dim: 6, vocab: 33, positions: 40 };
+
+/// `small` with another array, other formats and buffers that hold the models of these tests.
+fn config(rows: u32, cols: u32, formats: &[Format]) -> Config {
+    let mut config = Config::from_toml(hdl::presets::preset("small").unwrap()).unwrap();
+    (config.array.rows, config.array.cols) = (rows, cols);
+    config.array.preload_rows = 2;
+    config.pe.formats = formats.to_vec();
+    config.validate().unwrap_or_else(|e| panic!("{e}"));
+    config
+}
+
+/// The machine's logits, steps and tokens beside those of the model; what it writes in any order.
+fn compare(model: &QModel, config: &Config, prompt: &[u32], tokens: usize) {
+    let program = lower(config, model, &Job { prompt, tokens, logits: true }).unwrap_or_else(|e| panic!("{e}"));
+    order::check(&program).unwrap_or_else(|e| panic!("{e}"));
+    let run = iss::run(&program, &mut iss::Blind).unwrap_or_else(|e| panic!("{e}"));
+    let layers = Layers::new(model).unwrap();
+    let (mut cache, mut ids) = (KvCache::default(), prompt.to_vec());
+    for token in 0..tokens {
+        let logits = layers.forward(&ids, &mut cache, &mut Blind).unwrap();
+        let last = ids.len() - 1;
+        let expected = logits.rows.row(last);
+        let found = run.output(OutputKind::Logits, token as u32).unwrap();
+        assert_eq!(found, expected, "logits of token {token}");
+        let step = logits.steps[last];
+        let bits = i64::from(step.mult) | i64::from(step.shift as u16) << 16;
+        assert_eq!(run.output(OutputKind::Steps, token as u32).unwrap(), [bits], "step of token {token}");
+        let next = greedy(expected);
+        assert_eq!(run.output(OutputKind::Tokens, token as u32).unwrap(), [i64::from(next)], "token {token}");
+        ids = vec![next];
+    }
+}
+
+/// Formats that hardware for a model needs: INT8 for the attention, and its own.
+fn formats(codings: &[Coding]) -> Vec<Format> {
+    let mut formats = vec![Format::W8a8];
+    formats.extend(codings.iter().map(|c| c.format).filter(|&f| f != Format::W8a8));
+    formats.dedup();
+    formats
+}
+
+#[test]
+fn a_small_model_in_int8() {
+    let model = random_model(&SHAPE, &[Coding::new(Format::W8a8)], 1);
+    compare(&model, &config(8, 8, &[Format::W8a8]), &[3, 1, 4, 1, 5], 4);
+}
+
+#[test]
+fn every_format_scaling_zero_point_and_rotation() {
+    let shape = Shape { hidden: 40, ffn: 72, ..SHAPE };
+    for format in Format::ALL {
+        for &scaling in format.scalings() {
+            for (seed, is_rotated) in [(2, false), (3, true)] {
+                let zero_point = format.act() == spec::Operand::Int8 && scaling != spec::Scaling::Mx32;
+                let modes = if zero_point { ActMode::ALL.to_vec() } else { vec![ActMode::Symmetric] };
+                for acts in modes {
+                    let coding = Coding { format, scaling, acts, is_rotated };
+                    let model = random_model(&shape, &[coding], seed);
+                    let mut config = config(8, 8, &formats(&[coding]));
+                    if scaling.block().is_some() && format == Format::W8a8 {
+                        config.pe.formats.push(Format::W4a8);
+                    }
+                    println!("{} {} {acts:?} {is_rotated}", format.name(), scaling.name());
+                    compare(&model, &config, &[7, 30, 2], 2);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn arrays_of_any_shape() {
+    let codings = [Coding::new(Format::W4a8), Coding::new(Format::W8a8), Coding::new(Format::Mxfp4)];
+    let shape = Shape { hidden: 36, ffn: 50, heads: 6, kv_heads: 2, head_dim: 10, ..SHAPE };
+    for (rows, cols) in [(5, 3), (5, 12), (8, 32), (32, 16), (1, 1), (16, 16), (33, 7)] {
+        for data_bits in [32, 128, 512] {
+            let model = random_model(&shape, &codings, u64::from(rows * cols));
+            let mut config = config(rows, cols, &formats(&codings));
+            config.bus.data_bits = data_bits;
+            config.array.preload_rows = 1 + rows / 4;
+            println!("{rows} x {cols}, {data_bits} bits");
+            compare(&model, &config, &[9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11], 3);
+        }
+    }
+}
+
+#[test]
+fn options_of_a_model() {
+    for (exp, prob_top, sigmoid_bits, kv_bits, scale_rule) in [
+        (ExpKind::Shift, PROB_TOP_8, 8, 4, ScaleRule::NoClip),
+        (ExpKind::Poly, PROB_TOP_8, 11, 8, ScaleRule::RoundUpToGrid),
+        (ExpKind::Shift, spec::model::PROB_TOP_15, 15, 4, ScaleRule::Floor),
+    ] {
+        let codings = [Coding::new(Format::Mxfp4), Coding { is_rotated: true, ..Coding::new(Format::W4a4) }];
+        let mut model = random_model(&SHAPE, &codings, 4);
+        model.options.exp = exp;
+        model.options.prob_top = prob_top;
+        model.options.sigmoid_bits = sigmoid_bits;
+        model.options.kv_bits = kv_bits;
+        model.options.scale_rule = scale_rule;
+        compare(&model, &config(8, 4, &formats(&codings)), &[20, 21, 22, 23], 3);
+    }
+}
+
+#[test]
+fn small_buffers_make_small_chunks() {
+    let codings = [Coding { acts: ActMode::Asymmetric, ..Coding::new(Format::W4a8) }, Coding::new(Format::W8a8)];
+    let model = random_model(&SHAPE, &codings, 5);
+    let prompt: Vec<u32> = (0..20).map(|i| i * 7 % 33).collect();
+    let mut config = config(4, 4, &formats(&codings));
+    let roomy = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
+    config.buffer.weight_tiles = 2;
+    // Each buffer is shrunk to what its refusal names, which then does.
+    let sizes: [(&str, fn(&mut Config) -> &mut u32); 4] = [
+        ("buffer.act_bytes", |c| &mut c.buffer.act_bytes),
+        ("buffer.acc_bytes", |c| &mut c.buffer.acc_bytes),
+        ("vec.elements", |c| &mut c.vec.elements),
+        ("vec.params", |c| &mut c.vec.params),
+    ];
+    for (field, size) in sizes {
+        *size(&mut config) = 64;
+        let message =
+            lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap_err().to_string();
+        let least = message.strip_prefix(&format!("{field} = ")).and_then(|m| m.split(&[' ', ';'][..]).nth(3));
+        let least: u32 = least.and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("{field}: {message}"));
+        *size(&mut config) = least - 1;
+        assert!(lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).is_err(), "{field}");
+        *size(&mut config) = least;
+    }
+    let small = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
+    assert!(small > roomy);
+    compare(&model, &config, &prompt, 2);
+}
