@@ -9,6 +9,7 @@ mod exit;
 mod generate;
 mod measured;
 mod output;
+mod program_file;
 mod repeat;
 mod report;
 mod result;
@@ -54,6 +55,9 @@ enum Command {
     Inspect(cmd::inspect::Args),
     Eval(cmd::eval::Args),
     Run(cmd::run::Args),
+    Lower(cmd::lower::Args),
+    Asm(cmd::asm::Args),
+    Disasm(cmd::disasm::Args),
     Operators(cmd::operators::Args),
     Simulate(cmd::simulate::Args),
     Cosim(cmd::cosim::Args),
@@ -80,6 +84,9 @@ fn main() -> ExitCode {
         Command::Inspect(args) => cmd::inspect::run(args, &output),
         Command::Eval(args) => cmd::eval::run(args, &output),
         Command::Run(args) => cmd::run::run(args, &output),
+        Command::Lower(args) => cmd::lower::run(args, &output),
+        Command::Asm(args) => cmd::asm::run(args, &output),
+        Command::Disasm(args) => cmd::disasm::run(args, &output),
         Command::Operators(args) => cmd::operators::run(args, &output),
         Command::Simulate(args) => cmd::simulate::run(args, &output),
         Command::Cosim(args) => cmd::cosim::run(args, &output),

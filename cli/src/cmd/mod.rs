@@ -1,11 +1,14 @@
 //! The subcommands, a file each.
 
+pub mod asm;
 pub mod cosim;
 pub mod demo;
+pub mod disasm;
 pub mod doctor;
 pub mod eval;
 pub mod generate;
 pub mod inspect;
+pub mod lower;
 pub mod new;
 pub mod operators;
 pub mod quantize;

@@ -4,9 +4,11 @@
 use golden::iss::{self, order};
 use golden::layers::random::{Coding, Shape, random_model};
 use golden::layers::{Blind, KvCache, Layers};
+use golden::load::open;
+use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model};
 use golden::sample::greedy;
 use sim::lower::program::{Job, lower};
-use spec::isa::OutputKind;
+use spec::isa::{OutputKind, Shown, assemble, disassemble};
 use spec::model::{PROB_TOP_8, QModel};
 use spec::qmodel::ActMode;
 use spec::{Config, ExpKind, Format, ScaleRule};
@@ -28,6 +30,8 @@ fn config(rows: u32, cols: u32, formats: &[Format]) -> Config {
 fn compare(model: &QModel, config: &Config, prompt: &[u32], tokens: usize) {
     let program = lower(config, model, &Job { prompt, tokens, logits: true }).unwrap_or_else(|e| panic!("{e}"));
     order::check(&program).unwrap_or_else(|e| panic!("{e}"));
+    let text = disassemble(&program, Shown::Everything);
+    assert!(assemble(&text).unwrap_or_else(|e| panic!("{e}")) == program, "the text gives the program back");
     let run = iss::run(&program, &mut iss::Blind).unwrap_or_else(|e| panic!("{e}"));
     let layers = Layers::new(model).unwrap();
     let (mut cache, mut ids) = (KvCache::default(), prompt.to_vec());
@@ -63,7 +67,8 @@ fn a_small_model_in_int8() {
 #[test]
 fn every_format_scaling_zero_point_and_rotation() {
     let shape = Shape { hidden: 40, ffn: 72, ..SHAPE };
-    for format in Format::ALL {
+    // Products of two powers of two do not fit the multiplier of INT8 that the attention needs beside them.
+    for format in Format::ALL.into_iter().filter(|&f| f != Format::Pot8) {
         for &scaling in format.scalings() {
             for (seed, is_rotated) in [(2, false), (3, true)] {
                 let zero_point = format.act() == spec::Operand::Int8 && scaling != spec::Scaling::Mx32;
@@ -75,7 +80,6 @@ fn every_format_scaling_zero_point_and_rotation() {
                     if scaling.block().is_some() && format == Format::W8a8 {
                         config.pe.formats.push(Format::W4a8);
                     }
-                    println!("{} {} {acts:?} {is_rotated}", format.name(), scaling.name());
                     compare(&model, &config, &[7, 30, 2], 2);
                 }
             }
@@ -93,7 +97,6 @@ fn arrays_of_any_shape() {
             let mut config = config(rows, cols, &formats(&codings));
             config.bus.data_bits = data_bits;
             config.array.preload_rows = 1 + rows / 4;
-            println!("{rows} x {cols}, {data_bits} bits");
             compare(&model, &config, &[9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11], 3);
         }
     }
@@ -145,4 +148,49 @@ fn small_buffers_make_small_chunks() {
     let small = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
     assert!(small > roomy);
     compare(&model, &config, &prompt, 2);
+}
+
+/// The shipped model, on three machines and in three formats.
+#[test]
+fn the_shipped_model() {
+    let model = open("fairy").unwrap();
+    let text = "Once upon a time there was a king who had three daughters, and the youngest was the fairest of all.";
+    let windows = Windows::from_text(text, &model, "text").unwrap();
+    let prompt = model.tokenizer.encode("Once upon a time there was a king").unwrap();
+    for format in [Format::W8a8, Format::W4a8, Format::Mxfp4a8] {
+        let recipe = Recipe::from_name("plain", format).unwrap();
+        let options = PtqOptions { recipe, ..PtqOptions::new(format) };
+        let quantized = quantize_model(&model, &options, &windows).unwrap();
+        for name in ["tiny", "small", "base"] {
+            let mut config = Config::from_toml(hdl::presets::preset(name).unwrap()).unwrap();
+            config.pe.formats = vec![Format::W8a8];
+            if format != Format::W8a8 {
+                config.pe.formats.push(format);
+            }
+            compare(&quantized, &config, &prompt, 4);
+        }
+    }
+}
+
+#[test]
+fn what_a_machine_cannot_run_is_refused() {
+    let group = Coding { scaling: spec::Scaling::Group32, ..Coding::new(Format::W8a8) };
+    let (plain, grouped) = (random_model(&SHAPE, &[Coding::new(Format::W4a8)], 6), random_model(&SHAPE, &[group], 6));
+    let message = |model: &QModel, config: &Config, prompt: &[u32], tokens: usize| {
+        lower(config, model, &Job { prompt, tokens, logits: false }).unwrap_err().to_string()
+    };
+    let both = config(8, 8, &[Format::W8a8, Format::W4a8]);
+    assert!(message(&plain, &both, &[], 1).contains("tokens = 0 of prompt"));
+    assert!(message(&plain, &both, &[1], 0).contains("0 to generate"));
+    assert!(message(&plain, &both, &[1, 33], 1).contains("token 1 = 33: allowed 0..=32"));
+    assert!(message(&plain, &both, &[1; 20], 22).contains("tokens = 41: allowed 1..=40"));
+    let int8 = config(8, 8, &[Format::W8a8]);
+    assert!(message(&plain, &int8, &[1], 1).contains("add \"w4a8\" to pe.formats"));
+    assert!(message(&grouped, &int8, &[1], 1).contains("scaling = group32"));
+    assert!(message(&plain, &config(8, 8, &[Format::W4a8]), &[1], 1).contains("add \"w8a8\" to pe.formats"));
+    let mut damaged = plain.clone();
+    damaged.blocks[1].o.linear.align.pop();
+    assert!(message(&damaged, &both, &[1], 1).contains("model.layers.1.self_attn.o_proj: align"));
+    // The whole sequence but its last token has a position.
+    compare(&plain, &both, &[1; 39], 2);
 }
