@@ -120,6 +120,9 @@ fn options_of_a_model() {
     }
 }
 
+/// A field of a Config.
+type Size = fn(&mut Config) -> &mut u32;
+
 #[test]
 fn small_buffers_make_small_chunks() {
     let codings = [Coding { acts: ActMode::Asymmetric, ..Coding::new(Format::W4a8) }, Coding::new(Format::W8a8)];
@@ -129,7 +132,7 @@ fn small_buffers_make_small_chunks() {
     let roomy = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
     config.buffer.weight_tiles = 2;
     // Each buffer is shrunk to what its refusal names, which then does.
-    let sizes: [(&str, fn(&mut Config) -> &mut u32); 4] = [
+    let sizes: [(&str, Size); 4] = [
         ("buffer.act_bytes", |c| &mut c.buffer.act_bytes),
         ("buffer.acc_bytes", |c| &mut c.buffer.acc_bytes),
         ("vec.elements", |c| &mut c.vec.elements),

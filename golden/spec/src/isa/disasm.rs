@@ -51,7 +51,7 @@ fn head(out: &mut String, program: &Program, shown: Shown) -> std::fmt::Result {
     writeln!(out, "; {} x {} PEs, {} lanes, a bus of {} bits", m.rows, m.cols, m.lanes, 8 * m.beat_bytes)?;
     let formats: Vec<_> = m.formats.iter().map(|f| f.name()).collect();
     write!(out, "\n.machine")?;
-    for (name, value) in super::asm::machine_fields(m) {
+    for (name, value) in super::words::machine_fields(m) {
         write!(out, " {name}={value}")?;
     }
     writeln!(out, " formats={}", formats.join(","))?;

@@ -15,6 +15,7 @@ mod program;
 mod table;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use asm::assemble;
 pub use disasm::{Shown, disassemble};

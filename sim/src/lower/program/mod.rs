@@ -7,6 +7,8 @@
 mod attention;
 mod emit;
 mod feed_forward;
+mod head;
+mod heads;
 mod image;
 mod layout;
 mod ops;

@@ -47,7 +47,7 @@ fn queues_wait_for_data_and_for_room_and_once_only() {
         (vec![vec], vec![vec]),   // the product in bank 0
         nothing,                  // its act words are known to be there
         (vec![load, mm], vec![]), // sums of bank 0
-        (vec![], vec![mm, load]), // the last reader of bank 0 and of these parameters
+        (vec![], vec![load, mm]), // the last reader of bank 0 and of these parameters
         (vec![vec], vec![vec]),   // bank 0 is free
         (vec![mm], vec![]),       // its act word is free
         (vec![vec], vec![]),      // the parameters are free
