@@ -161,8 +161,7 @@ fn the_shipped_model() {
     let windows = Windows::from_text(text, &model, "text").unwrap();
     let prompt = model.tokenizer.encode("Once upon a time there was a king").unwrap();
     for format in [Format::W8a8, Format::W4a8, Format::Mxfp4a8] {
-        let recipe = Recipe::from_name("plain", format).unwrap();
-        let options = PtqOptions { recipe, ..PtqOptions::new(format) };
+        let options = PtqOptions { recipe: Some(Recipe::default()), ..PtqOptions::new(format) };
         let quantized = quantize_model(&model, &options, &windows).unwrap();
         for name in ["tiny", "small", "base"] {
             let mut config = Config::from_toml(hdl::presets::preset(name).unwrap()).unwrap();
