@@ -170,6 +170,7 @@ fn fit(
             kind.name()
         ));
     }
+    config.check_engine().map_err(|problem| Error::Input(problem.to_string()))?;
     Ok((config, Chosen { format, requant, acts }))
 }
 

@@ -25,7 +25,9 @@ fn configs() -> Vec<(String, Config)> {
     }
     let mut mixed = small;
     mixed.pe.formats = vec![Format::W8a8, Format::W4a8, Format::Fp4a8, Format::Fp4];
-    configs.push(("mixed".into(), mixed));
+    configs.push(("mixed".into(), mixed.clone()));
+    mixed.pe.formats = Format::ALL.into_iter().filter(|&f| f != Format::Pot8).collect();
+    configs.push(("all formats".into(), mixed));
     configs
 }
 
@@ -39,6 +41,13 @@ fn every_unit_of_every_config_builds_and_emits() {
             let files = Design::new(module).emit(&header).unwrap_or_else(|e| panic!("{name}: {e}"));
             assert!(!files.is_empty());
         };
+        emit(unit::mm::mm(&config));
+        if let Err(problem) = config.check_engine() {
+            for unit in [unit::engine::engine(&config), unit::matmul::matmul(&config)] {
+                assert_eq!(unit.err().map(|e| e.to_string()), Some(problem.to_string()), "{name}");
+            }
+            continue;
+        }
         emit(unit::matmul::matmul(&config));
         emit(unit::engine::engine(&config));
         emit(unit::unpack::unpack(&config, &unit::engine_control::Options::new(&config).widths));

@@ -25,6 +25,7 @@ pub const ENGINE: &str = "engine";
 const UNITS: &[Unit] = &[
     Unit { name: ENGINE, build: unit::engine::engine },
     Unit { name: "array", build: unit::array::array },
+    Unit { name: "mm", build: unit::mm::mm },
     Unit { name: "matmul", build: unit::matmul::matmul },
     Unit { name: "requant", build: unit::requant::requant },
     Unit { name: "pe", build: unit::pe::pe },

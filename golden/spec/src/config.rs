@@ -8,6 +8,7 @@ use crate::kind::{Format, PeKind, RequantMode};
 
 mod derived;
 mod parse;
+mod uses;
 
 /// Widest signal of the hardware language, in bits.
 pub const MAX_SIGNAL_BITS: u32 = 4096;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use spec::Config;
 
+use super::mm_plan::MmPlan;
 use super::module_name;
 use super::ram::{addr_bits, ram};
 use crate::error::Error;
@@ -17,15 +18,20 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn acc_banks(config: &Config) -> Result<Arc<Module>, Error> {
+    banks(config, &MmPlan::engine(config))
+}
+
+/// [`acc_banks`] of a plan's width and depth.
+pub(super) fn banks(config: &Config, plan: &MmPlan) -> Result<Arc<Module>, Error> {
     let doc = "Accumulator banks: the multiply unit works in one while the requantizer reads the other.\n\
                Read latency 1 cycle. A bank belongs to one of them at a time.";
-    let bank = ram(config, config.acc_word_bits(), config.acc_words())?;
+    let bank = ram(config, plan.acc_word_bits(config), plan.acc_words)?;
     let mut m = ModuleBuilder::new(module_name(config, "acc_banks"), doc);
-    let addr = Ty::u(addr_bits(config.acc_words()));
+    let addr = Ty::u(addr_bits(plan.acc_words));
     let write_i = m.input("write_i", Ty::bit());
     let wbank_i = m.input("wbank_i", Ty::bit());
     let waddr_i = m.input("waddr_i", addr);
-    let wdata_i = m.input("wdata_i", Ty::u(config.acc_word_bits()));
+    let wdata_i = m.input("wdata_i", Ty::u(plan.acc_word_bits(config)));
     let mm_read_i = m.input("mm_read_i", Ty::bit());
     let mm_bank_i = m.input("mm_bank_i", Ty::bit());
     let mm_addr_i = m.input("mm_addr_i", addr);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use spec::Config;
 
+use super::mm_plan::MmPlan;
 use super::ram::addr_bits;
 use super::{foot, module_name};
 use crate::error::Error;
@@ -17,16 +18,22 @@ use crate::rtl::{Module, ModuleBuilder, Ty};
 /// `rdata_i` (one cycle later), `write_o`, `wbank_o`, `waddr_o`, `wdata_o`; `done_o`, `done_bank_o`: the chunk is
 /// complete (one cycle). Words stand in the order N tile, row; a word is written in the cycle after its sum arrived.
 ///
-/// `overrun_o`, where [`overruns`]: the chunk goes on past the bank's last word.
+/// In the accelerator `base_i` is the chunk's first word and a sum may have been scaled.
+/// `overrun_o`, in the tile engine where [`overruns`]: the chunk goes on past the bank's last word.
 ///
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
+    adder(config, &MmPlan::engine(config))
+}
+
+/// [`accumulate`] of a plan's widths.
+pub(super) fn adder(config: &Config, plan: &MmPlan) -> Result<Arc<Module>, Error> {
     let cols = config.array.cols;
     let doc = "Accumulators: adds each row of column sums to its word, which is read in the cycle the\n\
                sums arrive and written in the next one. Rows of one K tile follow each other, then the\n\
                same words again for the next K tile, then the words of the next N tile.";
-    let foot = foot::foot(config)?;
+    let foot = foot::adder(config, plan)?;
     let mut m = ModuleBuilder::new(module_name(config, "accumulate"), doc);
     let flag = |m: &mut ModuleBuilder, name: &str| m.input(name, Ty::bit());
     let valid_i = flag(&mut m, "valid_i");
@@ -36,15 +43,17 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
     let k_last_i = flag(&mut m, "k_last_i");
     let chunk_last_i = flag(&mut m, "chunk_last_i");
     let bank_i = flag(&mut m, "bank_i");
-    let sum_i = m.input("sum_i", Ty::u(cols * config.sum_bits()));
-    let rdata_i = m.input("rdata_i", Ty::u(config.acc_word_bits()));
+    let base_i = plan.whole.then(|| m.input("base_i", Ty::u(addr_bits(plan.acc_words))));
+    let sum_i = m.input("sum_i", Ty::u(cols * plan.addend_bits));
+    let rdata_i = m.input("rdata_i", Ty::u(plan.acc_word_bits(config)));
 
     m.section("Address: back to the N tile's first word after each K tile, on to the next N tile after the last");
-    let addr_ty = Ty::u(addr_bits(config.acc_words()));
+    let addr_ty = Ty::u(addr_bits(plan.acc_words));
     let addr_q = m.reg("addr_q", addr_ty);
     let base_q = m.reg("base_q", addr_ty);
-    let addr = m.wire("addr", &start_i.mux(&addr_q.k(0), &addr_q));
-    let base = m.wire("base", &start_i.mux(&base_q.k(0), &base_q));
+    let first = base_i.unwrap_or_else(|| addr_q.k(0));
+    let addr = m.wire("addr", &start_i.mux(&first, &addr_q));
+    let base = m.wire("base", &start_i.mux(&first, &base_q));
     let next_addr = m.wire("next_addr", &(&addr + addr.k(1)));
     let addr_d = m.net("addr_d", addr_ty);
     let base_d = m.net("base_d", addr_ty);
@@ -57,7 +66,7 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
     });
     m.next_if(&addr_q, &valid_i, &addr_d);
     m.next_if(&base_q, &valid_i, &base_d);
-    if overruns(config) {
+    if !plan.whole && overruns(config) {
         m.section("Past the end: the tile goes on, or another N tile follows, behind the last word");
         let at_end = m.wire("at_end", &addr.eq_k(i128::from(config.acc_words()) - 1));
         let goes_on = !&tile_last_i | (&k_last_i & !&chunk_last_i);
@@ -83,12 +92,12 @@ pub fn accumulate(config: &Config) -> Result<Arc<Module>, Error> {
         let last_addr_q = m.pipe("last_addr_q", &waddr_q);
         let same_word = m.wire("same_word", &(bank_q.eq(&last_bank_q) & waddr_q.eq(&last_addr_q)));
         let forward = m.wire("forward", &(&last_write_q & &same_word));
-        (forward, m.reg("last_word_q", Ty::u(config.acc_word_bits())))
+        (forward, m.reg("last_word_q", Ty::u(plan.acc_word_bits(config))))
     });
 
     m.section("Column feet");
-    let acc = Ty::s(config.acc_bits());
-    let sums = m.nets("sum", Ty::s(config.sum_bits()), cols);
+    let acc = Ty::s(plan.acc_bits);
+    let sums = m.nets("sum", Ty::s(plan.addend_bits), cols);
     let stored = m.nets("stored", acc, cols);
     let accs = m.nets("acc", acc, cols);
     m.split(&sum_q, &sums, 0, 1, cols);

@@ -18,8 +18,9 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 /// the array, 1 no command, 2 waiting for weights, 3 waiting for an accumulator bank or buffer half.
 ///
 /// # Errors
-/// If the description is inconsistent (a bug, not bad input).
+/// For a format with block scales; if the description is inconsistent (a bug, not bad input).
 pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
+    config.check_engine().map_err(Error::Invalid)?;
     let doc = format!(
         "Tile engine: a {} x {} systolic array, its buffers and its requantizer between two AXI4-Streams.\n\
          Commands and operands enter at s_axis, requantised rows leave at m_axis, one packet a row.\n\

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hdl::rtl::{Design, Header, Module};
 use hdl::unit;
+use spec::{Format, PeKind};
 use tool::Command;
 
 fn config(preset: &str) -> spec::Config {
@@ -64,5 +65,24 @@ fn vector_units_of_all_presets_lint_clean() {
     for (preset, _) in hdl::presets::PRESETS {
         let folder = tempfile::tempdir().unwrap();
         lint(preset, unit::vec::vector::vector(&config(preset)), folder.path());
+    }
+}
+
+#[test]
+fn matrix_units_with_and_without_scales_lint_clean() {
+    let formats: [&[Format]; 5] = [
+        &[Format::W8a8],
+        &[Format::W8a8, Format::W4a8, Format::Mxfp4a8, Format::Nvfp4, Format::W4a4, Format::Pot4],
+        &[Format::Mxfp4],
+        &[Format::W8a8, Format::Mxfp4a8],
+        &[Format::Pot4, Format::Pot8],
+    ];
+    for ((preset, _), formats) in hdl::presets::PRESETS.into_iter().zip(formats) {
+        let mut config = config(preset);
+        config.pe.formats = formats.to_vec();
+        config.pe.kind = if formats.contains(&Format::Pot8) { PeKind::Shift } else { PeKind::Mac };
+        config.validate().unwrap_or_else(|e| panic!("{preset}: {e}"));
+        let folder = tempfile::tempdir().unwrap();
+        lint(preset, unit::mm::mm(&config), folder.path());
     }
 }

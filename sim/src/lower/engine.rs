@@ -203,6 +203,7 @@ impl<'a> Job<'a> {
     fn new(config: &'a Config, layer: &'a QLinear, acts: &'a QActs) -> Result<Self, Error> {
         let (m, k, n) = (acts.codes.rows, layer.weight.cols, layer.weight.rows);
         check_parts(layer, acts)?;
+        config.check_engine().map_err(Error::Invalid)?;
         let names = |list: Vec<&str>| list.join(", ");
         let Some(format) = config.pe.formats.iter().position(|&f| f == layer.format) else {
             let allowed = names(config.pe.formats.iter().map(|f| f.name()).collect());

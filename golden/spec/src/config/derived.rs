@@ -80,6 +80,17 @@ impl Config {
         (0..=6).map(|log| 1 << log).filter(|&l| l <= self.vec.lanes && common(l)).max().unwrap_or(1)
     }
 
+    /// Whether the column feet of the whole machine have that scaling: those that a format of the Config is best known
+    /// with, and none for w8a8, which can be had without.
+    pub fn builds_scaling(&self, scaling: Scaling) -> bool {
+        let same_foot = |best: Scaling| match scaling {
+            Scaling::Channel => true,
+            Scaling::Group32 | Scaling::Group16 => matches!(best, Scaling::Group32 | Scaling::Group16),
+            Scaling::Mx32 | Scaling::Nv16 => best == scaling,
+        };
+        self.pe.formats.iter().any(|format| same_foot(format.scalings()[0]))
+    }
+
     /// Bits of an accumulator of the whole machine: 32 where every format has one step a channel, 48 with group or MX
     /// scales, 64 with NVFP4.
     ///
