@@ -190,6 +190,8 @@ fn what_a_machine_cannot_run_is_refused() {
     assert!(message(&plain, &int8, &[1], 1).contains("add \"w4a8\" to pe.formats"));
     assert!(message(&grouped, &int8, &[1], 1).contains("scaling = group32"));
     assert!(message(&plain, &config(8, 8, &[Format::W4a8]), &[1], 1).contains("add \"w8a8\" to pe.formats"));
+    let long = random_model(&Shape { head_dim: 258, ..SHAPE }, &[Coding::new(Format::W8a8)], 6);
+    assert!(message(&long, &both, &[1], 1).contains("head_dim = 258: allowed 2..=256"));
     let mut damaged = plain.clone();
     damaged.blocks[1].o.linear.align.pop();
     assert!(message(&damaged, &both, &[1], 1).contains("model.layers.1.self_attn.o_proj: align"));

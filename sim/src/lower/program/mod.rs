@@ -31,6 +31,9 @@ use crate::error::Error;
 /// Widest residual stream: its sums of squares of 25 bits stay in 63.
 const MAX_HIDDEN: usize = 8192;
 
+/// Longest head: a row of `LDH`.
+const MAX_HEAD_DIM: usize = 256;
+
 /// What a program is to do.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
@@ -136,6 +139,10 @@ fn check_formats(machine: &Machine, model: &QModel, shape: &Shape) -> Result<(),
     if shape.hidden > MAX_HIDDEN {
         let cure = "take a smaller model: a norm's sum of squares has 63 bits";
         return Err(Error::invalid("hidden_size", shape.hidden, &format!("1..={MAX_HIDDEN}"), cure));
+    }
+    if shape.head_dim > MAX_HEAD_DIM {
+        let cure = "take a model with shorter heads: the load unit holds a row of that length";
+        return Err(Error::invalid("head_dim", shape.head_dim, &format!("2..={MAX_HEAD_DIM}"), cure));
     }
     for layer in model.linears() {
         let format = layer.linear.format;
