@@ -8,8 +8,22 @@ use std::process::{Command, Stdio};
 use common::{json, outcome, run, systole};
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 11] =
-    ["doctor", "new", "generate", "quantize", "inspect", "eval", "run", "operators", "simulate", "cosim", "demo"];
+const COMMANDS: [&str; 14] = [
+    "doctor",
+    "new",
+    "generate",
+    "quantize",
+    "inspect",
+    "eval",
+    "run",
+    "lower",
+    "asm",
+    "disasm",
+    "operators",
+    "simulate",
+    "cosim",
+    "demo",
+];
 
 #[test]
 fn no_arguments_give_help_and_every_command_has_examples() {
