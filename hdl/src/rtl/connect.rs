@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::builder::ModuleBuilder;
 use super::expr::{ArrayId, Expr, Node};
-use super::module::{Conn, Instance, Item, Module, NetArray, SignalKind, Strip};
+use super::module::{Conn, Instance, Item, Module, NetArray, RESET, SignalKind, Strip};
 use super::ty::Ty;
 
 /// A net array of the module being built.
@@ -87,7 +87,32 @@ impl ModuleBuilder {
 
     /// An instance `u_...`: inputs by port name; each output gets a wire named after instance and port.
     pub fn instance(&mut self, name: &str, module: &Arc<Module>, inputs: &[(&str, &Expr)]) -> Outputs {
+        self.instance_under(name, module, inputs, None)
+    }
+
+    /// An instance whose reset is `reset` (1 bit, active low) instead of that of the module around it.
+    pub fn instance_in_reset(
+        &mut self,
+        name: &str,
+        module: &Arc<Module>,
+        inputs: &[(&str, &Expr)],
+        reset: &Expr,
+    ) -> Outputs {
+        if reset.ty() != Ty::bit() || !module.has_reset {
+            self.problem(format!("{name}: a reset of {} for {}, which takes one bit or none", reset.ty(), module.name));
+        }
+        self.instance_under(name, module, inputs, Some(reset))
+    }
+
+    fn instance_under(
+        &mut self,
+        name: &str,
+        module: &Arc<Module>,
+        inputs: &[(&str, &Expr)],
+        reset: Option<&Expr>,
+    ) -> Outputs {
         let mut conns = Vec::new();
+        conns.extend(reset.map(|reset| (RESET.to_string(), Conn::In(reset.clone()))));
         let mut outputs = Vec::new();
         for (_, port) in module.ports() {
             if port.kind == SignalKind::Output {

@@ -117,6 +117,9 @@ pub enum Conn {
     },
 }
 
+/// Name of the reset, active low, in all modules.
+pub const RESET: &str = "rst_ni";
+
 /// One instance, or a grid of instances, of a module.
 #[derive(Clone, Debug)]
 pub struct Instance {
@@ -124,7 +127,8 @@ pub struct Instance {
     pub name: String,
     /// Module.
     pub module: Arc<Module>,
-    /// Connections by port name, in the order of the module's ports.
+    /// Connections by port name, in the order of the module's ports; before them [`RESET`], where the instance has a reset
+    /// of its own.
     pub conns: Vec<(String, Conn)>,
     /// Rows and columns of a grid, `generate for` in the Verilog.
     pub grid: Option<(u32, u32)>,

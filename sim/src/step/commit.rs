@@ -15,6 +15,8 @@ use super::wide::{Opd, limbs};
 pub(super) struct Reset {
     pub opd: Opd,
     pub limbs: Vec<u64>,
+    /// Place of its reset in [`Edge::signals`].
+    pub by: usize,
 }
 
 /// What happens at a clock edge.
@@ -22,6 +24,8 @@ pub(super) struct Reset {
 pub(super) struct Edge {
     pub code: Vec<Instr>,
     pub resets: Vec<Reset>,
+    /// Resets of the design: where each stands, and whether it is active at the edge.
+    pub signals: Vec<(u32, bool)>,
 }
 
 /// A register or memory of a template.
@@ -73,7 +77,8 @@ pub(super) fn compile(to: &mut Compiler) -> Edge {
     let Committer { mut edge, mut plain, .. } = committer;
     plain.sort_unstable();
     edge.extend(merge(&plain));
-    Edge { code: edge, resets: resets(to) }
+    let (resets, signals) = resets(to);
+    Edge { code: edge, resets, signals }
 }
 
 /// Neighbouring copies as one.
@@ -290,14 +295,21 @@ impl Committer<'_, '_> {
     }
 }
 
-fn resets(to: &Compiler) -> Vec<Reset> {
+fn resets(to: &Compiler) -> (Vec<Reset>, Vec<(u32, bool)>) {
     let mut resets = Vec::new();
+    let mut signals: Vec<(u32, bool)> = Vec::new();
     for reg in &to.flat.regs {
         let Some(bits) = &reg.reset else { continue };
         let group = &to.flat.groups[reg.group as usize];
-        for value in group.first..group.first + group.instances {
-            resets.push(Reset { opd: to.opd(value, group.ty), limbs: bits.limbs().to_vec() });
+        for (value, signal) in (group.first..group.first + group.instances).zip(&reg.resets) {
+            let Some(signal) = signal else { continue };
+            let off = to.loc[*signal as usize];
+            let by = signals.iter().position(|(o, _)| *o == off).unwrap_or_else(|| {
+                signals.push((off, false));
+                signals.len() - 1
+            });
+            resets.push(Reset { opd: to.opd(value, group.ty), limbs: bits.limbs().to_vec(), by });
         }
     }
-    resets
+    (resets, signals)
 }

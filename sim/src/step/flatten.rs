@@ -61,6 +61,8 @@ pub(super) struct FlatReg {
     pub next: (Vec<u32>, Ty),
     pub enable: Option<Vec<u32>>,
     pub reset: Option<Bits>,
+    /// Value of the reset of each instance, where there is one.
+    pub resets: Vec<Option<u32>>,
 }
 
 /// A memory of a template over all its instances.
@@ -174,13 +176,15 @@ impl Flat {
                 }
             }
         }
+        let resets = self.resets()?;
         for t in 0..self.templates.len() as u32 {
             for r in 0..self.templates[t as usize].regs.len() {
                 let LReg { node, reset, enable, next } = self.templates[t as usize].regs[r].clone();
                 let group = self.first_group[t as usize] + node;
                 let enable = enable.map(|e| self.lanes(t, e.0)).transpose()?;
                 let next = (self.lanes(t, next.0)?, next.1);
-                self.regs.push(FlatReg { group, next, enable, reset });
+                let resets = self.of_template[t as usize].iter().map(|i| resets[*i as usize]).collect();
+                self.regs.push(FlatReg { group, next, enable, reset, resets });
             }
             for number in 0..self.templates[t as usize].mems.len() {
                 let mem = self.templates[t as usize].mems[number].clone();
@@ -196,6 +200,25 @@ impl Flat {
             }
         }
         Ok(())
+    }
+
+    /// The value of the reset of each instance: its own, or that of the instance around it.
+    fn resets(&mut self) -> Result<Vec<Option<u32>>, Error> {
+        let mut resets = Vec::with_capacity(self.insts.len());
+        for i in 0..self.insts.len() {
+            let Inst { parent, item, .. } = self.insts[i];
+            let reset = if parent == UNSET {
+                self.reset
+            } else {
+                let template = self.insts[parent as usize].template as usize;
+                match self.templates[template].children[item as usize].reset {
+                    Some(own) => Some(self.resolve(parent, own)?),
+                    None => resets[parent as usize],
+                }
+            };
+            resets.push(reset);
+        }
+        Ok(resets)
     }
 
     /// The value of `of` in each instance of a template.

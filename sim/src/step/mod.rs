@@ -96,6 +96,8 @@ pub struct Stepper {
     chunked: usize,
     edge: Vec<Instr>,
     resets: Vec<Reset>,
+    /// Where resets stand, and whether they are active at this edge.
+    reset_signals: Vec<(u32, bool)>,
     /// Every register and memory output.
     states: Vec<Opd>,
     reset: Option<Opd>,
@@ -132,6 +134,7 @@ impl Stepper {
             settle: code,
             edge: edge.code,
             resets: edge.resets,
+            reset_signals: edge.signals,
             states,
             reset,
             toggles: None,
@@ -292,12 +295,17 @@ impl Stepper {
     /// A clock edge, after settling.
     pub fn tick(&mut self) {
         self.settle();
+        for (off, active) in &mut self.reset_signals {
+            *active = self.state.half[*off as usize] == 0;
+        }
         for instr in &self.edge {
             (instr.run)(&mut self.state, &self.tables, instr);
         }
-        if self.reset.is_some_and(|reset| self.state.half[reset.off as usize] == 0) {
-            for Reset { opd, limbs } in &self.resets {
-                self.state.store(*opd, |k| limbs[k]);
+        if self.reset_signals.iter().any(|(_, active)| *active) {
+            for Reset { opd, limbs, by } in &self.resets {
+                if self.reset_signals[*by].1 {
+                    self.state.store(*opd, |k| limbs[k]);
+                }
             }
         }
         if let Some(toggles) = &mut self.toggles {

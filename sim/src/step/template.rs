@@ -125,6 +125,8 @@ pub(super) struct Child {
     pub grid: Option<(u32, u32)>,
     /// Connection of each input port of the child.
     pub inputs: HashMap<u32, LConn>,
+    /// Reset of its own.
+    pub reset: Option<Ref>,
 }
 
 /// A module ready to be instantiated.

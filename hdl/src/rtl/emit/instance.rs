@@ -65,7 +65,7 @@ impl Writer<'_> {
     fn connections(&mut self, instance: &Instance, row: &str, col: &str) -> Vec<(String, String)> {
         let mut ports = Vec::new();
         for (wanted, name) in [(instance.module.has_clock, "clk_i"), (instance.module.has_reset, "rst_ni")] {
-            if wanted {
+            if wanted && instance.conns.iter().all(|(port, _)| port != name) {
                 ports.push((name.to_string(), name.to_string()));
             }
         }

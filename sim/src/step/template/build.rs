@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hdl::rtl::module::{Conn, Instance, Item, Module};
+use hdl::rtl::module::{Conn, Instance, Item, Module, RESET};
 use hdl::rtl::{BinOp, Bits, Expr, Node, SigId, Ty, UnOp};
 
 use super::block::Env;
@@ -105,7 +105,11 @@ impl Builder<'_> {
         let item = self.template.children.len() as u32;
         let mut inputs = HashMap::new();
         let (rows, cols) = instance.grid.unwrap_or((1, 1));
+        let mut reset = None;
         for (name, conn) in &instance.conns {
+            if let (RESET, Conn::In(e)) = (name.as_str(), conn) {
+                reset = Some(self.expr(e)?);
+            }
             let Some((port, signal)) = instance.module.port(name) else { continue };
             let output = signal.kind == hdl::rtl::module::SignalKind::Output;
             match conn {
@@ -129,7 +133,8 @@ impl Builder<'_> {
                 }
             }
         }
-        let child = Child { name: instance.name.clone(), module: instance.module.clone(), grid: instance.grid, inputs };
+        let (name, module) = (instance.name.clone(), instance.module.clone());
+        let child = Child { name, module, grid: instance.grid, inputs, reset };
         self.template.children.push(child);
         Ok(())
     }
