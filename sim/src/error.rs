@@ -56,6 +56,9 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A run of the accelerator that does not come to its end: what stopped it.
+    #[error("accelerator: {0}")]
+    Run(String),
     /// A wave file could not be written.
     #[error("wave file: {0}")]
     Wave(String),

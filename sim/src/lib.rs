@@ -1,5 +1,6 @@
 //! When it happens: levelised simulator and lowering.
 
+pub mod accel;
 pub mod engine;
 pub mod error;
 pub mod lower;
