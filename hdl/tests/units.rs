@@ -42,6 +42,7 @@ fn every_unit_of_every_config_builds_and_emits() {
             assert!(!files.is_empty());
         };
         emit(unit::mm::mm(&config));
+        emit(unit::top::top(&config));
         if let Err(problem) = config.check_engine() {
             for unit in [unit::engine::engine(&config), unit::matmul::matmul(&config)] {
                 assert_eq!(unit.err().map(|e| e.to_string()), Some(problem.to_string()), "{name}");

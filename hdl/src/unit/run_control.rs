@@ -19,7 +19,8 @@ const ERRORS: [(&str, &str, Option<(&str, u32)>); 6] = [
 ];
 
 /// What a cycle may be spent on, in the order of [`regs::STALLS`] without the last, which needs no port.
-const CAUSES: [&str; 7] = ["row_i", "wait_i", "mm_busy_i", "vec_busy_i", "load_busy_i", "store_busy_i", "tokens_wait_i"];
+const CAUSES: [&str; 7] =
+    ["row_i", "wait_i", "mm_busy_i", "vec_busy_i", "load_busy_i", "store_busy_i", "tokens_wait_i"];
 
 /// `<prefix>_run_control`: between the register block and the units.
 ///

@@ -90,3 +90,11 @@ fn matrix_units_with_and_without_scales_lint_clean() {
         lint(preset, unit::mm::mm(&config), folder.path());
     }
 }
+
+#[test]
+fn the_whole_accelerator_of_every_preset_lints_clean() {
+    for (preset, _) in hdl::presets::PRESETS {
+        let folder = tempfile::tempdir().unwrap();
+        lint(preset, unit::top::top(&config(preset)), folder.path());
+    }
+}

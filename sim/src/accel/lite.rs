@@ -20,8 +20,7 @@ pub(super) struct Lite {
     asked: Asked,
 }
 
-const INPUTS: [&str; 9] =
-    ["awvalid", "awaddr", "wvalid", "wdata", "wstrb", "bready", "arvalid", "araddr", "rready"];
+const INPUTS: [&str; 9] = ["awvalid", "awaddr", "wvalid", "wdata", "wstrb", "bready", "arvalid", "araddr", "rready"];
 const OUTPUTS: [&str; 8] = ["awready", "wready", "bvalid", "bresp", "arready", "rvalid", "rdata", "rresp"];
 
 /// A port, whatever its direction.

@@ -27,8 +27,18 @@ pub struct Accelerator {
     lite: Lite,
     irq: Field,
     reset: Field,
+    record: Option<Record>,
     inputs: Vec<u64>,
     outputs: Vec<u64>,
+}
+
+/// Input and output frames of every cycle.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    /// Inputs, reset included.
+    pub inputs: Vec<Vec<u64>>,
+    /// Outputs.
+    pub outputs: Vec<Vec<u64>>,
 }
 
 /// Counters of a run, as its registers tell them.
@@ -65,11 +75,21 @@ impl Accelerator {
         let (irq, reset) = (field("irq_o")?, field(RESET)?);
         let memory = AxiMemory::new(SparseMemory::new(), ports.beat_bytes, timing);
         let (inputs, outputs) = (vec![0; bench.inputs.words], vec![0; bench.outputs.words]);
-        let mut accelerator = Self { bench, memory, ports, lite, irq, reset, inputs, outputs };
-        for _ in 0..RESET_CYCLES {
-            accelerator.clock(false, &mut |_| {})?;
-        }
+        let mut accelerator = Self { bench, memory, ports, lite, irq, reset, record: None, inputs, outputs };
+        accelerator.reset()?;
         Ok(accelerator)
+    }
+
+    /// Cycles of reset; the memory keeps what was written.
+    ///
+    /// # Errors
+    /// None today; those of [`Self::cycle`].
+    pub fn reset(&mut self) -> Result<(), Error> {
+        self.memory.reset();
+        for _ in 0..RESET_CYCLES {
+            self.clock(false, &mut |_| {})?;
+        }
+        Ok(())
     }
 
     /// One clock cycle; `see` is shown all signals just before the clock edge.
@@ -88,6 +108,10 @@ impl Accelerator {
             self.lite.put(&mut self.inputs);
         }
         self.bench.cycle_seen(&self.inputs, &mut self.outputs, |stepper| see(stepper));
+        if let Some(record) = &mut self.record {
+            record.inputs.push(self.inputs.clone());
+            record.outputs.push(self.outputs.clone());
+        }
         if out_of_reset {
             self.lite.take(&self.outputs);
             let (ports, outputs) = (&self.ports, &self.outputs);
@@ -96,9 +120,33 @@ impl Accelerator {
         Ok(())
     }
 
-    /// Frames of inputs and outputs of the last cycle.
-    pub fn frames(&self) -> (&[u64], &[u64]) {
-        (&self.inputs, &self.outputs)
+    /// Starts again in reset with all registers and memories at zero, and keeps the frames of every cycle from there on.
+    ///
+    /// # Errors
+    /// Those of [`Self::reset`].
+    pub fn record(&mut self) -> Result<(), Error> {
+        self.bench.stepper.zero();
+        self.record = Some(Record::default());
+        self.reset()
+    }
+
+    /// What was kept since [`Self::record`].
+    pub fn take_record(&mut self) -> Record {
+        self.record.take().unwrap_or_default()
+    }
+
+    /// Cycles until no program runs and no soft reset is under way.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if that takes more than about `most` cycles.
+    pub fn wait_until_idle(&mut self, most: u64) -> Result<(), Error> {
+        let end = self.memory.cycle() + most;
+        while self.read("STATUS")? & 1 == 1 {
+            if self.memory.cycle() > end {
+                return Err(Error::Run(format!("it is still busy after {most} cycles")));
+            }
+        }
+        Ok(())
     }
 
     /// Whether the interrupt was raised in the last cycle.

@@ -95,6 +95,11 @@ impl AxiMemory {
         self.errors.push((addrs, resp));
     }
 
+    /// Takes back what [`Self::plant_error`] planted.
+    pub fn clear_errors(&mut self) {
+        self.errors.clear();
+    }
+
     /// From item `index` of a channel on, that channel stands still.
     pub fn hang(&mut self, channel: Channel, index: u64) {
         self.hang = Some((channel, index));
