@@ -194,6 +194,8 @@ impl Accelerator {
     pub fn start(&mut self, program: &Program) -> Result<(), Error> {
         for segment in &program.segments {
             self.memory.memory.write(segment.addr, &segment.data);
+            let rest = vec![0; (segment.len as usize).saturating_sub(segment.data.len())];
+            self.memory.memory.write(segment.addr + segment.data.len() as u32, &rest);
         }
         let addr = program.memory_bytes().next_multiple_of(4096);
         let Ok(addr) = u32::try_from(addr) else {
