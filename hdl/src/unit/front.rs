@@ -145,7 +145,12 @@ pub fn front(config: &Config) -> Result<Arc<Module>, Error> {
 }
 
 /// An instance; its inputs that are not given become inputs of the whole, under their names.
-fn instance(m: &mut ModuleBuilder, name: &str, module: &Arc<Module>, given: &mut Vec<(String, Expr)>) -> Outputs {
+pub(super) fn instance(
+    m: &mut ModuleBuilder,
+    name: &str,
+    module: &Arc<Module>,
+    given: &mut Vec<(String, Expr)>,
+) -> Outputs {
     for (_, port) in module.ports() {
         if port.kind == SignalKind::Input && !given.iter().any(|(name, _)| *name == port.name) {
             given.push((port.name.clone(), m.input(&port.name, port.ty)));
@@ -156,7 +161,12 @@ fn instance(m: &mut ModuleBuilder, name: &str, module: &Arc<Module>, given: &mut
 }
 
 /// Outputs of an instance as outputs of the whole, under the names that `rename` gives.
-fn export(m: &mut ModuleBuilder, module: &Arc<Module>, part: &Outputs, rename: impl Fn(&str) -> Option<String>) {
+pub(super) fn export(
+    m: &mut ModuleBuilder,
+    module: &Arc<Module>,
+    part: &Outputs,
+    rename: impl Fn(&str) -> Option<String>,
+) {
     for (_, port) in module.ports().filter(|(_, port)| port.kind == SignalKind::Output) {
         if let Some(name) = rename(&port.name) {
             m.output_is(&name, &part.out(&port.name));

@@ -7,6 +7,7 @@ pub mod array;
 pub mod axil_regs;
 pub mod burst;
 pub mod chunk_queue;
+pub mod core;
 pub mod counters;
 pub mod decode;
 pub mod decode_acts;

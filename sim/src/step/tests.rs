@@ -49,6 +49,46 @@ fn counter_with_enable_and_reset() -> Result<(), Error> {
 }
 
 #[test]
+fn an_instance_with_a_reset_of_its_own() -> Result<(), Error> {
+    let counter = |name: &str, inner: Option<std::sync::Arc<hdl::rtl::Module>>| {
+        let mut m = ModuleBuilder::new(name, "A counter, perhaps with another one inside.");
+        let q = m.reg("count_q", Ty::u(5));
+        m.next_reset(&q, 3, None, &(&q + q.k(1)));
+        m.output_is("count_o", &q);
+        if let Some(inner) = inner {
+            let inner = m.instance("u_inner", &inner, &[]).out("count_o");
+            m.output_is("inner_o", &inner);
+        }
+        m.build().unwrap()
+    };
+    let inner = counter("t_inner", None);
+    let outer = counter("t_outer", Some(inner.clone()));
+    let mut m = ModuleBuilder::new("t_top", "Instances under two resets.");
+    let own = m.input("own_rst_ni", Ty::bit());
+    let under = m.instance_in_reset("u_under", &outer, &[], &own);
+    m.output_is("under_o", &under.out("count_o"));
+    m.output_is("inner_o", &under.out("inner_o"));
+    let beside = m.instance("u_beside", &inner, &[]).out("count_o");
+    m.output_is("beside_o", &beside);
+    let mut s = stepper(m);
+    let (rst, own) = (s.input("rst_ni")?, s.input("own_rst_ni")?);
+    let outs = [s.output("under_o")?, s.output("inner_o")?, s.output("beside_o")?];
+    let mut cycle = |rst_n: u64, own_n: u64| {
+        s.set(rst, rst_n);
+        s.set(own, own_n);
+        s.tick();
+        s.settle();
+        outs.map(|out| s.get(out))
+    };
+    assert_eq!(cycle(0, 0), [3, 3, 3]);
+    assert_eq!(cycle(1, 1), [4, 4, 4]);
+    assert_eq!(cycle(1, 0), [3, 3, 5]);
+    assert_eq!(cycle(0, 1), [4, 4, 3]);
+    assert_eq!(cycle(1, 1), [5, 5, 4]);
+    Ok(())
+}
+
+#[test]
 fn registers_that_read_each_other_swap() -> Result<(), Error> {
     for width in [7, 40, 100] {
         let mut m = ModuleBuilder::new("t_swap", "Three registers in a ring.");
