@@ -8,8 +8,11 @@ use super::module_name;
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
-/// Errors that are watched, the first of them counts: port, its name in [`regs::ERROR_CODES`], port of its address.
-const ERRORS: [(&str, &str, Option<(&str, u32)>); 6] = [
+/// An error that is watched: port, its name in [`regs::ERROR_CODES`], port and bits of its address if it has one.
+type Watched = (&'static str, &'static str, Option<(&'static str, u32)>);
+
+/// Of several errors in one cycle the first counts.
+const ERRORS: [Watched; 6] = [
     ("opcode_error_i", "opcode", Some(("opcode_i", 8))),
     ("read_error_i", "read", Some(("read_error_addr_i", 32))),
     ("write_error_i", "write", Some(("write_error_addr_i", 32))),

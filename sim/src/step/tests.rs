@@ -50,7 +50,7 @@ fn counter_with_enable_and_reset() -> Result<(), Error> {
 
 #[test]
 fn an_instance_with_a_reset_of_its_own() -> Result<(), Error> {
-    let counter = |name: &str, inner: Option<std::sync::Arc<hdl::rtl::Module>>| {
+    let counter = |name: &str, inner: Option<Arc<hdl::rtl::Module>>| {
         let mut m = ModuleBuilder::new(name, "A counter, perhaps with another one inside.");
         let q = m.reg("count_q", Ty::u(5));
         m.next_reset(&q, 3, None, &(&q + q.k(1)));
