@@ -134,6 +134,10 @@ fn a_soft_reset_ends_a_run_at_any_time() {
 /// Starts a program that must end with that error; then the machine is idle and computes again.
 fn fails(accelerator: &mut Accelerator, program: &Program, name: &str, addr: u32) -> u32 {
     accelerator.start(program).unwrap();
+    must_fail(accelerator, name, addr)
+}
+
+fn must_fail(accelerator: &mut Accelerator, name: &str, addr: u32) -> u32 {
     let error = accelerator.finish_run(4_000_000, &mut |_| {}).expect_err(name).to_string();
     assert!(error.contains(&format!("accelerator: {name}: ")), "{error}");
     assert_eq!(accelerator.read("ERROR_ADDR").unwrap(), addr, "{error}");
@@ -162,7 +166,13 @@ fn errors_end_a_run_and_the_next_one_is_sound() {
     fails(&mut accelerator, &with(vec![beside, halt]), "load", 0);
     let beside = Instr::new(Op::St, &[(Field::Addr, 4), (Field::Bytes, 1)]).unwrap();
     fails(&mut accelerator, &with(vec![beside, halt]), "store", 0);
-    // A token that no one gives: vec waits for mm, bit 1 of the third byte.
+    // An opcode that no instruction has, where the first one is fetched some cycles later.
+    let halts = with(vec![halt]);
+    accelerator.start(&halts).unwrap();
+    let place = halts.memory_bytes().next_multiple_of(4096) as u32;
+    accelerator.memory.memory.write(place, &[0xff; 16]);
+    must_fail(&mut accelerator, "opcode", 0xff);
+    // A token that no one gives: vec waits for mm and holds the instruction.
     accelerator.write("WATCHDOG", 500).unwrap();
     let waits = Instr::new(Op::Vpar, &[(Field::N, 1)]).unwrap().waiting(Queue::Mm);
     let detail = fails(&mut accelerator, &with(vec![waits, halt]), "watchdog", 0);
