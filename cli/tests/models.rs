@@ -64,3 +64,18 @@ fn bad_models_texts_and_targets_are_refused() {
         assert!(stderr.lines().count() <= 9, "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn a_curve_of_mixed_precision_never_rises() {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("tale.txt"), TALE).unwrap();
+    let (code, value) = json(
+        folder.path(),
+        &["quantize", "fairy", "--format", "mixed", "--recipe", "plain", "--calib", "tale.txt", "--curve", "6"],
+    );
+    let points = value["curve"].as_array().unwrap();
+    assert_eq!((code, points.len()), (0, 6));
+    let all = |field: &str| points.iter().map(|p| p[field].as_f64().unwrap()).collect::<Vec<_>>();
+    assert!(all("ppl").is_sorted_by(|a, b| a >= b), "{value}");
+    assert!(all("weight_bytes").is_sorted() && all("weight_bytes")[0] < all("weight_bytes")[5], "{value}");
+}

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use golden::load::{self, Model, qmodel};
 use golden::quantize::mixed::{self, Ladder, Point, Target};
 use golden::quantize::{PtqOptions, Recipe, Technique, Windows, measure, quantize_showing, self_written};
-use serde_json::json;
+use serde_json::{Value, json};
 use spec::model::{QLayer, QModel};
 use spec::qmodel::ActMode;
 use spec::{Format, Scaling};
@@ -49,7 +49,8 @@ pub struct Args {
     /// With `mixed`: the fewest bytes whose perplexity on the calibration text is at most this
     #[arg(long, value_name = "X")]
     target_ppl: Option<f64>,
-    /// With `mixed`: print bytes, divergence on the calibration text and perplexity of this many choices from the fewest bytes to the most
+    /// With `mixed`: print bytes, divergence on the calibration text and perplexity of this many choices from the fewest
+    /// bytes to the most; one with more perplexity than the one before gives way to it
     #[arg(long, value_name = "POINTS", value_parser = clap::value_parser!(u64).range(2..=64))]
     curve: Option<u64>,
     /// With `--curve`: windows JSON or text on which perplexity is measured; by default the calibration text
@@ -221,7 +222,8 @@ fn write(
     Ok(Report::done(text, json))
 }
 
-/// Bytes and perplexity of mixed models, evenly spaced in bytes.
+/// Bytes and perplexity of mixed models, evenly spaced in bytes: of each and those before it, all of which have no more
+/// bytes, the one with the lowest perplexity.
 fn curve(
     args: &Args,
     model: &Model,
@@ -237,7 +239,7 @@ fn curve(
     };
     let weights: u64 = model.config.linears().iter().map(|&(_, n, k)| n as u64 * k as u64).sum();
     let mut table = Table::new(&["bytes", "bytes a weight", "layers in 8 bits", "divergence", "perplexity"]);
-    let mut found = Vec::new();
+    let mut found: Vec<(f64, [String; 5], Value)> = Vec::new();
     let progress = output.bar(points, "choosing points");
     let curve =
         mixed::curve(model, options, calibration, ladder, points, &mut |done| progress.set_position(done as u64))?;
@@ -248,21 +250,25 @@ fn curve(
         let q = quantized(model, options, calibration, output, &format!("point {} of {points}", point + 1))?;
         recipe.clone_from(&q.options.recipe);
         let ppl = measure(&q, None, &windows)?.integer.ppl;
-        table.row([
+        let row = [
             grouped(bytes),
             format!("{:.3}", bytes as f64 / weights as f64),
             wide.to_string(),
             format!("{kl:.5}"),
             format!("{ppl:.4}"),
-        ]);
-        found.push(json!({
+        ];
+        let json = json!({
             "weight_bytes": bytes,
             "bytes_per_weight": bytes as f64 / weights as f64,
             "layers_8_bits": wide,
             "kl_calibration": kl,
             "ppl": ppl,
-        }));
+        });
+        let before = found.last().filter(|(least, ..)| *least <= ppl).cloned();
+        found.push(before.unwrap_or((ppl, row, json)));
     }
+    found.iter().for_each(|(_, row, _)| table.row(row.clone()));
+    let found: Vec<Value> = found.into_iter().map(|(.., json)| json).collect();
     let json = json!({
         "model": args.model,
         "format": Choice::Mixed.name(),
