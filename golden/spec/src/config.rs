@@ -163,7 +163,13 @@ impl Config {
         range("buffer.acc_bytes", self.buffer.acc_bytes, 64, 1 << 26, "choose the accumulator memory's size");
         range("buffer.weight_tiles", self.buffer.weight_tiles, 2, 64, "one tile computes while the next is loaded");
         range("buffer.channels", self.buffer.channels, 1, 1 << 20, "choose the most output channels of a layer");
-        range("vec.lanes", self.vec.lanes, 1, 64, "choose how many values the vector unit takes a cycle");
+        range(
+            "vec.lanes",
+            self.vec.lanes,
+            1,
+            16,
+            "choose how many values the vector unit takes a cycle; a word lies within a block of 16",
+        );
         range("vec.elements", self.vec.elements, 64, 1 << 16, "choose the vector memory's size: 16-bit addresses");
         range("vec.params", self.vec.params, 64, 1 << 16, "choose the parameter memory's size: 16-bit addresses");
         range("vec.dividers", self.vec.dividers, 1, 32, "choose how many quotients a lane has under way");
