@@ -102,8 +102,9 @@ const fn reg(
     Register { name, offset, access, reset: 0, fields, meaning }
 }
 
-const EVENTS: &[RegField] =
-    &[field("done", 0, 1, "the program has ended"), field("error", 1, 1, "it has ended with an error")];
+const ERROR_EVENT: &str = "an error stops the program; STATUS.busy falls when the units can start again";
+
+const EVENTS: &[RegField] = &[field("done", 0, 1, "the program has ended"), field("error", 1, 1, ERROR_EVENT)];
 
 const DETAIL: &[RegField] = &[
     field("load_waits", 0, 4, "queues whose token the load queue's next instruction waits for: load, mm, vec, store"),

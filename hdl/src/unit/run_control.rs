@@ -54,7 +54,7 @@ pub fn run_control(config: &Config) -> Result<Arc<Module>, Error> {
     let mut errors = Vec::new();
     for (port, name, addr) in ERRORS {
         let error = m.input(port, Ty::bit());
-        let number = regs::ERROR_CODES.iter().position(|(n, _)| *n == name).unwrap_or(0);
+        let number = regs::ERROR_CODES.iter().position(|(n, _)| *n == name).expect("ERRORS has names of ERROR_CODES");
         let addr = addr.map_or(Expr::u(32, 0), |(port, bits)| m.input(port, Ty::u(bits)).extend(32));
         errors.push((error, number, addr));
     }

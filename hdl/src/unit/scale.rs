@@ -121,11 +121,16 @@ impl RowScale {
 /// If the description is inconsistent (a bug, not bad input).
 pub fn scale(config: &Config, plan: &MmPlan) -> Result<Arc<Module>, Error> {
     let scales = plan.scales;
+    let kinds = [
+        (scales.group, "\n1 a group, times its factor and, where activations have groups, the row's;"),
+        (scales.mx, "\n2 powers of two, shifted by what the bytes leave of the binary places, or nothing;"),
+        (scales.nv, "\n3 times the E4M3 scales of column and row, each times 2^9;"),
+    ];
+    let built: String = kinds.iter().filter(|(built, _)| *built).map(|(_, kind)| *kind).collect();
     let doc = format!(
-        "Block scales of one column: a tile's partial sum times a factor, shifted left.\n\
-         kind_i: 0 the sum as it is; 1 times both bytes; 2 shifted by what the bytes leave of the\n\
-         binary places, or nothing; 3 times both E4M3 scales, each times 2^9.\n\
-         Latency {LATENCY_CYCLES} cycles."
+        "Block scales of one column: a tile's partial sum times a factor, shifted left. kind_i:\n\
+         0 the sum as it is;{built}\n\
+         no other kind is built. Latency {LATENCY_CYCLES} cycles."
     );
     let mut m = ModuleBuilder::new(module_name(config, "scale"), doc);
     let sum_i = m.input("sum_i", Ty::s(config.sum_bits()));
