@@ -10,7 +10,7 @@ use hdl::rtl::{Design, Header};
 use hdl::unit::top::top;
 use sim::accel::{Accelerator, Counters};
 use sim::engine::frame::Frame;
-use sim::lower::program::{Job, lower};
+use sim::lower::program::{Job, lower, roofline};
 use sim::memory::Timing;
 use spec::isa::{Field, Instr, Op, OutputKind, Program, Queue};
 use spec::{Config, Format};
@@ -52,6 +52,8 @@ fn compare(accelerator: &mut Accelerator, program: &Program, most: u64) -> Count
     assert!(values > 0, "a program has outputs");
     let counters = accelerator.counters().unwrap();
     assert_eq!(counters.get("cycles"), Some(counters.causes()), "{counters:?}");
+    let (cycles, least) = (counters.get("cycles").unwrap(), roofline(program));
+    assert!(0 < least && least <= cycles, "{least} cycles at least, {cycles} measured");
     assert_eq!(counters.get("instructions"), Some(program.instrs.len() as u64));
     counters
 }

@@ -7,7 +7,7 @@ use golden::layers::{Blind, KvCache, Layers};
 use golden::load::open;
 use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model};
 use golden::sample::greedy;
-use sim::lower::program::{Job, lower};
+use sim::lower::program::{Job, lower, roofline};
 use spec::isa::{OutputKind, Shown, assemble, disassemble};
 use spec::model::{PROB_TOP_8, QModel};
 use spec::qmodel::ActMode;
@@ -129,7 +129,7 @@ fn small_buffers_make_small_chunks() {
     let model = random_model(&SHAPE, &codings, 5);
     let prompt: Vec<u32> = (0..20).map(|i| i * 7 % 33).collect();
     let mut config = config(4, 4, &formats(&codings));
-    let roomy = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
+    let roomy = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap();
     config.buffer.weight_tiles = 2;
     // Each buffer is shrunk to what its refusal names, which then does.
     let sizes: [(&str, Size); 4] = [
@@ -148,9 +148,35 @@ fn small_buffers_make_small_chunks() {
         assert!(lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).is_err(), "{field}");
         *size(&mut config) = least;
     }
-    let small = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap().instrs.len();
-    assert!(small > roomy);
+    let small = lower(&config, &model, &Job { prompt: &prompt, tokens: 2, logits: true }).unwrap();
+    assert!(small.instrs.len() > roomy.instrs.len());
+    // More chunks are the same work, and need the same bytes.
+    assert_eq!(work(&small, 0), work(&roomy, 0));
+    assert_eq!(roofline(&small), roofline(&roomy));
     compare(&model, &config, &prompt, 2);
+}
+
+/// MACs and compulsory bytes of the sections that begin at positions from `first` on.
+fn work(program: &spec::isa::Program, first: u32) -> (u64, u64) {
+    let sections = program.marks.iter().filter(|mark| mark.token >= first);
+    sections.fold((0, 0), |(macs, bytes), mark| (macs + mark.macs, bytes + mark.compulsory_bytes))
+}
+
+/// A decoded token means each weight of the model once, and the keys and values of the tokens before it.
+#[test]
+fn compulsory_work_of_a_token() {
+    let model = random_model(&SHAPE, &[Coding { acts: ActMode::Asymmetric, ..Coding::new(Format::W4a8) }], 8);
+    let config = config(4, 3, &[Format::W8a8, Format::W4a8]);
+    let program = lower(&config, &model, &Job { prompt: &[1, 2, 3], tokens: 2, logits: false }).unwrap();
+    let (macs, bytes) = work(&program, 3);
+    let weights: usize = model.linears().map(|l| l.linear.weight.data.len()).sum();
+    let (q, kv) = (SHAPE.heads * SHAPE.head_dim, SHAPE.kv_heads * SHAPE.head_dim);
+    assert_eq!(macs as usize, weights + SHAPE.blocks * 4 * 2 * q);
+    let packed: usize = model.linears().map(|l| l.packed_bytes()).sum();
+    let gains: usize = model.blocks.iter().flat_map(|b| [&b.attn_norm, &b.ffn_norm]).map(|n| 2 * n.gain.len()).sum();
+    let cache = SHAPE.blocks * (4 * 2 * kv + 2 * (2 * kv + SHAPE.kv_heads));
+    let token = 2 * (SHAPE.hidden + 1) + 2 * SHAPE.head_dim + 2 * model.norm.gain.len() + 4;
+    assert_eq!(bytes as usize, packed + gains + cache + token);
 }
 
 /// The shipped model, on three machines and in three formats.

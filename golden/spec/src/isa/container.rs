@@ -1,6 +1,6 @@
 //! The program file: one container that holds a whole [`Program`].
 //!
-//! A line `systole-program 1`, eight bytes with the length of a JSON header (little endian, as all numbers are), the
+//! A line `systole-program 2`, eight bytes with the length of a JSON header (little endian, as all numbers are), the
 //! header, the instructions of 16 bytes each, the data of the segments in their order, and SHA-256 of all before it.
 //! Equal programs give equal bytes.
 
@@ -15,7 +15,7 @@ use crate::error::{Error, Problem};
 /// What a program file begins with, without its version.
 pub const FORMAT: &str = "systole-program ";
 /// Version of the format.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const HASH_BYTES: usize = 32;
 const FETCH_IT: &str = "the file is damaged: lower the model again";

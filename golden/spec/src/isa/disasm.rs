@@ -125,7 +125,13 @@ fn mark_line(out: &mut String, mark: &Mark) -> std::fmt::Result {
     if let Some(layer) = mark.layer {
         write!(out, " layer={layer}")?;
     }
-    writeln!(out, " operator={}", mark.operator)
+    write!(out, " operator={}", mark.operator)?;
+    for (name, count) in [("macs", mark.macs), ("bytes", mark.compulsory_bytes)] {
+        if count > 0 {
+            write!(out, " {name}={count}")?;
+        }
+    }
+    writeln!(out)
 }
 
 /// Name of an output in assembly.

@@ -51,6 +51,12 @@ pub struct Mark {
     pub layer: Option<u32>,
     /// What is done: `q_proj`, `attention`, `norm`.
     pub operator: String,
+    /// Multiplications with their additions that its matrix products mean: no padding, causal attention, each
+    /// probability once.
+    pub macs: u64,
+    /// Bytes that no machine can do without: weights, scales and parameters once a pass (a prefill, or one decoded token),
+    /// inputs, outputs, keys and values once.
+    pub compulsory_bytes: u64,
 }
 
 /// What an output is.

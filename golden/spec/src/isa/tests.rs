@@ -74,7 +74,8 @@ fn any_program() -> impl Strategy<Value = Program> {
             let mut tag = 0;
             for (step, token, layer, operator) in marks {
                 tag += step;
-                program.marks.push(Mark { tag, token, tokens: 1 + token % 3, layer, operator });
+                let (macs, compulsory_bytes) = (u64::from(token) << (token % 32), u64::from(token % 5));
+                program.marks.push(Mark { tag, token, tokens: 1 + token % 3, layer, operator, macs, compulsory_bytes });
             }
             let kinds = [OutputKind::Tokens, OutputKind::Logits, OutputKind::Steps];
             program.outputs = kinds[..(at as usize / 8) % 4]

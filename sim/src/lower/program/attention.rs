@@ -13,9 +13,11 @@ impl Lower<'_> {
     pub fn attention(&mut self, block: usize, first: usize, rows: usize, slot: usize) -> Result<Product, Error> {
         self.projections(block, first, rows, slot)?;
         self.e.mark(first, rows, Some(block), "attention")?;
+        self.count_attention(block, first, rows);
         self.heads(block, first, rows)?;
         self.e.mark(first, rows, Some(block), "o_proj")?;
         let model = &self.model.blocks[block];
+        self.count_linear(&model.o, None, first, rows);
         let part = self.layout.blocks[block].linears[3].parts[0].clone();
         let slot = self.load(&part, &model.o)?;
         self.e.dyadic(s::WIDE, model.cache.o_step)?;
@@ -33,6 +35,7 @@ impl Lower<'_> {
         let mut before: Option<(usize, Product)> = None;
         for (index, layer) in layers.into_iter().enumerate() {
             self.e.mark(first, rows, Some(block), ["q_proj", "k_proj", "v_proj"][index])?;
+            self.count_linear(layer, (index == 0).then_some(&model.attn_norm), first, rows);
             let part = self.layout.blocks[block].linears[index].parts[0].clone();
             let slot = if index == 0 { slot } else { self.load(&part, layer)? };
             if index == 0 || self.coding(layer) != self.coding(layers[index - 1]) {

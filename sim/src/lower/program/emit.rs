@@ -7,6 +7,7 @@
 
 use spec::isa::{Field, Instr, Machine, Mark, Op, Queue};
 
+use super::roofline::Work;
 use crate::error::Error;
 
 /// What queues share.
@@ -117,8 +118,24 @@ impl Emit {
     pub fn mark(&mut self, first: usize, tokens: usize, layer: Option<usize>, operator: &str) -> Result<(), Error> {
         let tag = self.marks.len() as u32;
         let layer = layer.map(|layer| layer as u32);
-        self.marks.push(Mark { tag, token: first as u32, tokens: tokens as u32, layer, operator: operator.into() });
+        self.marks.push(Mark {
+            tag,
+            token: first as u32,
+            tokens: tokens as u32,
+            layer,
+            operator: operator.into(),
+            macs: 0,
+            compulsory_bytes: 0,
+        });
         self.push(Op::Info, &[(Field::Tag, tag as usize)])
+    }
+
+    /// Counts work for the last mark.
+    pub fn work(&mut self, work: Work) {
+        if let Some(mark) = self.marks.last_mut() {
+            mark.macs += work.macs;
+            mark.compulsory_bytes += work.bytes;
+        }
     }
 
     /// The accesses of the memory of a span, if queues share it.

@@ -18,6 +18,7 @@ impl Lower<'_> {
         let model = &self.model.blocks[block];
         let parts: Vec<_> = self.layout.blocks[block].linears[4..].iter().map(|l| l.parts[0].clone()).collect();
         self.e.mark(first, rows, Some(block), "gate_proj")?;
+        self.count_linear(&model.gate, Some(&model.ffn_norm), first, rows);
         self.load_gain(self.layout.blocks[block].ffn_gain)?;
         let slot = self.load(&parts[0], &model.gate)?;
         self.residual(&model.o, output, self.plan.attn[0])?;
@@ -25,6 +26,7 @@ impl Lower<'_> {
         self.code_rows(block, false, rows, 0)?;
         let gate = self.multiply(&parts[0], &model.gate, slot, false, rows)?;
         self.e.mark(first, rows, Some(block), "up_proj")?;
+        self.count_linear(&model.up, None, first, rows);
         let slot = self.load(&parts[1], &model.up)?;
         let same = self.coding(&model.gate) == self.coding(&model.up);
         let set = usize::from(!same);
@@ -33,6 +35,7 @@ impl Lower<'_> {
         }
         let up = self.multiply(&parts[1], &model.up, slot, !same, rows)?;
         self.e.mark(first, rows, Some(block), "down_proj")?;
+        self.count_linear(&model.down, None, first, rows);
         let slot = self.load(&parts[2], &model.down)?;
         for row in 0..rows {
             self.inner(block, [&gate, &up], set, row)?;

@@ -14,6 +14,7 @@ impl Lower<'_> {
     pub fn head(&mut self, position: usize, row: usize, token: usize) -> Result<(), Error> {
         let (model, layer) = (self.model, &self.model.head);
         self.e.mark(position, 1, None, "lm_head")?;
+        self.count_head();
         self.load_gain(self.layout.gain)?;
         let parts = self.layout.head.parts.clone();
         let mut slot = self.load(&parts[0], layer)?;

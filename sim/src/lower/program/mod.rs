@@ -14,6 +14,7 @@ mod layout;
 mod ops;
 mod pass;
 mod plan;
+mod roofline;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use spec::{Config, Format, Problem, Scaling};
 use self::emit::Emit;
 use self::layout::{Layout, Wanted};
 use self::plan::Plan;
+pub use self::roofline::roofline;
 pub use self::shape::Shape;
 use crate::error::Error;
 
@@ -52,6 +54,8 @@ struct Lower<'m> {
     layout: Layout,
     plan: Plan,
     e: Emit,
+    /// First position of the pass: chunks behind the first one find the weights of the pass counted.
+    pass: usize,
     /// The slot of parameters that is filled next.
     slot: usize,
     /// The accumulator bank that is filled next.
@@ -79,7 +83,7 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     let wanted = Wanted { positions, tokens: job.tokens, logits: job.logits, head_tiles };
     let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
     let e = Emit::new(machine.clone(), written);
-    let mut lower = Lower { model, shape, layout, plan: prompt_plan, e, slot: 0, bank: false };
+    let mut lower = Lower { model, shape, layout, plan: prompt_plan, e, pass: 0, slot: 0, bank: false };
     lower.e.constants(lower.layout.zero)?;
     let chunks = job.prompt.len().div_ceil(prompt_plan.rows);
     let mut first = 0;
@@ -91,6 +95,7 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     lower.head(first - 1, ids_in_last(job, chunks) - 1, 0)?;
     lower.plan = token_plan;
     for token in 1..job.tokens {
+        lower.pass = first;
         lower.next(first)?;
         lower.blocks(first, 1)?;
         lower.head(first, 0, token)?;

@@ -23,6 +23,7 @@ impl Lower<'_> {
     /// The first rows of the residual stream: known tokens at positions from `first` on.
     pub fn prompt(&mut self, first: usize, ids: &[u32]) -> Result<(), Error> {
         self.e.mark(first, ids.len(), None, "embedding")?;
+        self.count_embedding(ids.len());
         for (row, &id) in ids.iter().enumerate() {
             let addr = self.layout.embedding as usize + id as usize * self.layout.embedding_stride;
             let slot = self.next_slot();
@@ -36,6 +37,7 @@ impl Lower<'_> {
     /// The row of the token that was found last, at a position.
     pub fn next(&mut self, position: usize) -> Result<(), Error> {
         self.e.mark(position, 1, None, "embedding")?;
+        self.count_embedding(1);
         self.e.push(Op::Sidx, &[(Field::A, s::BEST + 1)])?;
         let slot = self.next_slot();
         let load = [
