@@ -41,6 +41,7 @@ impl ModuleBuilder {
             signals: Vec::new(),
             arrays: Vec::new(),
             items: Vec::new(),
+            ignored: Vec::new(),
             constants: Vec::new(),
             has_clock: false,
             has_reset: false,
@@ -84,6 +85,13 @@ impl ModuleBuilder {
     /// Input port, by convention `..._i`.
     pub fn input(&mut self, name: &str, ty: Ty) -> Expr {
         self.declare(name, ty, SignalKind::Input)
+    }
+
+    /// Input port of a standard's interface that the module does not look at.
+    pub fn ignored_input(&mut self, name: &str, ty: Ty) {
+        let port = self.input(name, ty);
+        let id = self.id_of("input", &port);
+        self.module.ignored.extend(id);
     }
 
     /// Output port, by convention `..._o`, to be driven with [`Self::assign`], in a block, or by an instance.

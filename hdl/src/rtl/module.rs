@@ -185,6 +185,8 @@ pub struct Module {
     pub arrays: Vec<NetArray>,
     /// Body.
     pub items: Vec<Item>,
+    /// Inputs that a standard's interface has and nothing reads.
+    pub ignored: Vec<SigId>,
     /// Named constants (`localparam`), in order of use.
     pub constants: Vec<(String, Bits)>,
     /// Whether it has a port `clk_i`.

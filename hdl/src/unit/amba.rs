@@ -17,7 +17,10 @@ impl Inputs {
     }
 }
 
-/// Inputs `m_axi_*` of a top.
+/// Bits of an AXI4 identifier: every burst has identifier 0, so that answers come in order (AXI4, A5.3).
+const ID_BITS: u32 = 1;
+
+/// Inputs `m_axi_*` of a top. The identifiers of answers are taken and not looked at: there is one.
 pub fn m_axi_inputs(m: &mut ModuleBuilder, config: &Config) -> Inputs {
     let ports = [
         ("m_axi_arready", "ar_ready_i", 1),
@@ -30,13 +33,24 @@ pub fn m_axi_inputs(m: &mut ModuleBuilder, config: &Config) -> Inputs {
         ("m_axi_bvalid", "b_valid_i", 1),
         ("m_axi_bresp", "b_resp_i", 2),
     ];
+    for name in ["m_axi_rid", "m_axi_bid"] {
+        m.ignored_input(name, Ty::u(ID_BITS));
+    }
     Inputs(ports.into_iter().map(|(name, plain, bits)| (plain, m.input(name, Ty::u(bits)))).collect())
 }
 
 /// Outputs `m_axi_*` of a top, from its memory port: incrementing bursts of whole beats, normal non-cacheable bufferable
-/// memory (AXI4, A4.5), unprivileged secure data accesses.
+/// memory (AXI4, A4.5), unprivileged secure data accesses, not exclusive, without quality of service, identifier 0.
 pub fn m_axi_outputs(m: &mut ModuleBuilder, config: &Config, port: &Outputs) {
-    let fixed = [("size", 3, u64::from(lane_bits(config))), ("burst", 2, 1), ("cache", 4, 3), ("prot", 3, 0)];
+    let fixed = [
+        ("id", ID_BITS, 0),
+        ("size", 3, u64::from(lane_bits(config))),
+        ("burst", 2, 1),
+        ("lock", 1, 0),
+        ("cache", 4, 3),
+        ("prot", 3, 0),
+        ("qos", 4, 0),
+    ];
     for channel in ["ar", "aw"] {
         for (name, bits) in [("valid", 1), ("addr", ADDR_BITS), ("len", 8)] {
             let value = port.out(&format!("{channel}_{name}_o"));
@@ -59,7 +73,8 @@ pub fn m_axi_outputs(m: &mut ModuleBuilder, config: &Config, port: &Outputs) {
     }
 }
 
-/// Inputs `s_axil_*` of a top, under the plain names of the register block's inputs.
+/// Inputs `s_axil_*` of a top, under the plain names of the register block's inputs. Protection bits are taken and not
+/// looked at: every access may read and write every register.
 pub fn s_axil_inputs(m: &mut ModuleBuilder) -> Inputs {
     let ports = [
         ("s_axil_awvalid", "aw_valid_i", 1),
@@ -72,6 +87,9 @@ pub fn s_axil_inputs(m: &mut ModuleBuilder) -> Inputs {
         ("s_axil_araddr", "ar_addr_i", spec::regs::ADDR_BITS),
         ("s_axil_rready", "r_ready_i", 1),
     ];
+    for name in ["s_axil_awprot", "s_axil_arprot"] {
+        m.ignored_input(name, Ty::u(3));
+    }
     Inputs(ports.into_iter().map(|(name, plain, bits)| (plain, m.input(name, Ty::u(bits)))).collect())
 }
 

@@ -78,6 +78,7 @@ pub(super) fn check(module: &Module) -> Vec<String> {
         let id = SigId(i as u32);
         let what = match signal.kind {
             SignalKind::Output => continue,
+            SignalKind::Input if module.ignored.contains(&id) => continue,
             SignalKind::Input => "the input is never read",
             SignalKind::Wire if from_instances.contains(&id) => continue,
             SignalKind::Wire => "the wire is never read",
