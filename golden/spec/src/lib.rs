@@ -7,6 +7,7 @@ pub mod error;
 pub mod isa;
 pub mod kind;
 pub mod model;
+pub mod profile;
 pub mod qmodel;
 pub mod regs;
 pub mod scale;

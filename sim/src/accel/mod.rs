@@ -1,6 +1,7 @@
 //! The whole accelerator in the step simulator: memory behind its master, software in front of its registers.
 
 mod lite;
+pub mod profile;
 
 use hdl::rtl::Design;
 use spec::isa::{OutputKind, Program};
