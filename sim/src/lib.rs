@@ -3,6 +3,7 @@
 pub mod accel;
 pub mod engine;
 pub mod error;
+pub mod host;
 pub mod lower;
 pub mod memory;
 pub mod step;

@@ -11,6 +11,8 @@ use self::lite::Lite;
 use crate::engine::bench::{Bench, RESET};
 use crate::engine::frame::Field;
 use crate::error::Error;
+pub use crate::host::Counters;
+use crate::host::{Host, driver};
 use crate::memory::{AxiMemory, AxiPorts, SparseMemory, Timing};
 use crate::step::Stepper;
 
@@ -40,27 +42,6 @@ pub struct Record {
     pub inputs: Vec<Vec<u64>>,
     /// Outputs.
     pub outputs: Vec<Vec<u64>>,
-}
-
-/// Counters of a run, as its registers tell them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counters(Vec<(&'static str, u64)>);
-
-impl Counters {
-    /// The counter of that name; nothing if there is none.
-    pub fn get(&self, name: &str) -> Option<u64> {
-        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)
-    }
-
-    /// Names and values, in the order of the registers.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().copied()
-    }
-
-    /// Sum of the causes: the elapsed cycles.
-    pub fn causes(&self) -> u64 {
-        regs::STALLS.iter().filter_map(|(name, _)| self.get(name)).sum()
-    }
 }
 
 impl Accelerator {
@@ -160,8 +141,7 @@ impl Accelerator {
     /// # Errors
     /// [`Error::Run`] for a register that is none or is only read, and if no answer comes.
     pub fn write(&mut self, name: &str, value: u32) -> Result<(), Error> {
-        self.lite.write(offset(name)?, value);
-        self.finish(name).map(|_| ())
+        driver::write(self, name, value)
     }
 
     /// Reads a register.
@@ -169,23 +149,18 @@ impl Accelerator {
     /// # Errors
     /// [`Error::Run`] for a register that is none, and if no answer comes.
     pub fn read(&mut self, name: &str) -> Result<u32, Error> {
-        self.read_at(offset(name)?, name)
-    }
-
-    fn read_at(&mut self, offset: u32, name: &str) -> Result<u32, Error> {
-        self.lite.read(offset);
-        self.finish(name)
+        driver::read(self, name)
     }
 
     /// Cycles until the register block has answered.
-    fn finish(&mut self, name: &str) -> Result<u32, Error> {
+    fn answer(&mut self, offset: u32) -> Result<u32, Error> {
         for _ in 0..100 {
             self.clock(true, &mut |_| {})?;
             if let Some((resp, data)) = self.lite.answer() {
-                return if resp == 0 { Ok(data) } else { Err(Error::Run(format!("register {name}: answer {resp}"))) };
+                return if resp == 0 { Ok(data) } else { Err(Error::Run(format!("{}: answer {resp}", named(offset)))) };
             }
         }
-        Err(Error::Run(format!("register {name}: no answer in 100 cycles")))
+        Err(Error::Run(format!("{}: no answer in 100 cycles", named(offset))))
     }
 
     /// Puts a program and what it works on into memory and starts it; it raises the interrupt at its end.
@@ -193,23 +168,8 @@ impl Accelerator {
     /// # Errors
     /// Those of [`Self::write`].
     pub fn start(&mut self, program: &Program) -> Result<(), Error> {
-        for segment in &program.segments {
-            self.memory.memory.write(segment.addr, &segment.data);
-            let rest = vec![0; (segment.len as usize).saturating_sub(segment.data.len())];
-            self.memory.memory.write(segment.addr + segment.data.len() as u32, &rest);
-        }
-        let addr = program.memory_bytes().next_multiple_of(4096);
-        let Ok(addr) = u32::try_from(addr) else {
-            return Err(Error::Run(format!("the program would stand at {addr:#x}, beyond 32 bits of address")));
-        };
-        for (i, instr) in program.instrs.iter().enumerate() {
-            self.memory.memory.write(addr + 16 * i as u32, &instr.encode().to_le_bytes());
-        }
-        self.write("PROGRAM_ADDR", addr)?;
-        self.write("PROGRAM_LENGTH", program.instrs.len() as u32)?;
-        self.write("IRQ_STATUS", 3)?;
-        self.write("IRQ_ENABLE", 3)?;
-        self.write("CONTROL", 1)
+        let placed = driver::load(self, program)?;
+        driver::start(self, placed)
     }
 
     /// Cycles until the interrupt; `see` is shown all signals of each.
@@ -220,14 +180,7 @@ impl Accelerator {
         for _ in 0..most {
             self.cycle(see)?;
             if self.interrupt() {
-                let status = self.read("STATUS")?;
-                if status >> 2 & 1 == 0 {
-                    return Ok(());
-                }
-                let code = (status >> 8 & 0xff) as usize;
-                let (name, meaning) = regs::ERROR_CODES.get(code).copied().unwrap_or(("?", "an unknown error"));
-                let (addr, detail) = (self.read("ERROR_ADDR")?, self.read("ERROR_DETAIL")?);
-                return Err(Error::Run(format!("{name}: {meaning} (address {addr:#010x}, queues {detail:#010x})")));
+                return driver::outcome(self);
             }
         }
         Err(Error::Run(format!("the program does not end within {most} cycles")))
@@ -238,13 +191,7 @@ impl Accelerator {
     /// # Errors
     /// Those of [`Self::read`].
     pub fn counters(&mut self) -> Result<Counters, Error> {
-        let mut counters = Vec::new();
-        for (index, (name, _)) in (0..regs::COUNTER_COUNT).filter_map(|i| Some((i, regs::counter(i)?))) {
-            let at = regs::counter_offset(index as u32);
-            let low = self.read_at(at, name)?;
-            counters.push((name, u64::from(low) | u64::from(self.read_at(at + 4, name)?) << 32));
-        }
-        Ok(Counters(counters))
+        driver::counters(self)
     }
 
     /// Row `row` of an output of a program, from memory; nothing if the program has none.
@@ -256,6 +203,42 @@ impl Accelerator {
     }
 }
 
-fn offset(name: &str) -> Result<u32, Error> {
-    regs::register(name).map(|r| r.offset).ok_or_else(|| Error::Run(format!("there is no register {name}")))
+impl Host for Accelerator {
+    fn read_reg(&mut self, offset: u32) -> Result<u32, Error> {
+        self.lite.read(offset);
+        self.answer(offset)
+    }
+
+    fn write_reg(&mut self, offset: u32, value: u32) -> Result<(), Error> {
+        self.lite.write(offset, value);
+        self.answer(offset).map(|_| ())
+    }
+
+    /// Takes no cycle.
+    fn read_mem(&mut self, addr: u32, bytes: &mut [u8]) -> Result<(), Error> {
+        self.memory.memory.read(addr, bytes);
+        Ok(())
+    }
+
+    /// Takes no cycle.
+    fn write_mem(&mut self, addr: u32, bytes: &[u8]) -> Result<(), Error> {
+        self.memory.memory.write(addr, bytes);
+        Ok(())
+    }
+
+    fn wait(&mut self, most: u64) -> Result<bool, Error> {
+        for _ in 0..most {
+            self.cycle(&mut |_| {})?;
+            if self.interrupt() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// A register, for messages.
+fn named(offset: u32) -> String {
+    let register = regs::REGISTERS.iter().find(|r| r.offset == offset);
+    register.map_or_else(|| format!("offset {offset:#x}"), |r| format!("register {}", r.name))
 }

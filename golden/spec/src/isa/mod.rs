@@ -8,6 +8,7 @@ pub mod container;
 pub mod disasm;
 pub mod doc;
 mod field;
+pub mod image;
 mod instr;
 mod machine;
 mod op;
