@@ -3,6 +3,7 @@
 //! Golden and hardware both speak in these types and share nothing else, which keeps them independent.
 
 pub mod config;
+pub mod cost;
 pub mod error;
 pub mod isa;
 pub mod kind;

@@ -9,20 +9,20 @@ use std::path::PathBuf;
 pub enum Error {
     /// A program is not installed.
     #[error(
-        "{tool}: not found on PATH; {needed_for} needs it; install it with `{install}` (as root), or set {variable} to its path"
+        "{tool}: not found on PATH; {needed_for} needs it; install it with {install}, or set {variable} to its path"
     )]
     Missing {
         /// Name of the program.
         tool: String,
         /// What needs it.
         needed_for: String,
-        /// Command that installs it.
+        /// Command that installs it, in backquotes, and as whom.
         install: String,
         /// Environment variable that overrides the search.
         variable: String,
     },
     /// The overriding environment variable does not name a program.
-    #[error("{variable} = {}: not an executable file; set it to the path of {tool}, or unset it and install {tool} with `{install}` (as root)", path.display())]
+    #[error("{variable} = {}: not an executable file; set it to the path of {tool}, or unset it and install {tool} with {install}", path.display())]
     Override {
         /// Name of the program.
         tool: String,
@@ -30,12 +30,12 @@ pub enum Error {
         variable: String,
         /// Its value.
         path: PathBuf,
-        /// Command that installs the program.
+        /// Command that installs the program, in backquotes, and as whom.
         install: String,
     },
     /// A program is older than the oldest version that works.
     #[error(
-        "{tool}: version {found}, allowed {minimum} or newer; install it with `{install}` (as root), or set {variable} to the path of a newer one"
+        "{tool}: version {found}, allowed {minimum} or newer; install it with {install}, or set {variable} to the path of a newer one"
     )]
     TooOld {
         /// Name of the program.
@@ -44,7 +44,7 @@ pub enum Error {
         found: String,
         /// Oldest version that works.
         minimum: String,
-        /// Command that installs it.
+        /// Command that installs it, in backquotes, and as whom.
         install: String,
         /// Environment variable that overrides the search.
         variable: String,

@@ -15,4 +15,7 @@ pub use command::{Command, Output};
 pub use error::Error;
 pub use file::{write_atomic, write_atomic_with};
 pub use piped::{Piped, Reader, Writer};
-pub use registry::{ALL, GXX, IVERILOG, MAKE, Tool, VERILATOR, VVP, Version, YOSYS, find};
+pub use registry::{
+    ALL, GXX, IVERILOG, MAKE, NEXTPNR_ECP5, NEXTPNR_GOWIN, NEXTPNR_ICE40, NEXTPNR_NEXUS, OPTIONAL, STA, SYNTH_YOSYS,
+    Tool, VERILATOR, VVP, Version, YOSYS, eda_folder, find,
+};
