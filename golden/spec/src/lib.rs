@@ -2,6 +2,7 @@
 //!
 //! Golden and hardware both speak in these types and share nothing else, which keeps them independent.
 
+pub mod activity;
 pub mod config;
 pub mod cost;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod tensor;
 pub mod trace;
 pub mod verdict;
 
+pub use activity::Activity;
 pub use config::Config;
 pub use error::{Error, Problem};
 pub use kind::{ExpKind, Format, Operand, PeKind, RequantMode, ScaleRule, Scaling};

@@ -5,6 +5,7 @@
 //! [`Stepper::set`] for the inputs, [`Stepper::settle`], [`Stepper::get`] for the outputs, [`Stepper::tick`]. The clock is
 //! implicit, `rst_ni` is an ordinary input.
 
+pub mod activity;
 mod chunk;
 mod commit;
 mod compile;
@@ -102,6 +103,7 @@ pub struct Stepper {
     states: Vec<Opd>,
     reset: Option<Opd>,
     toggles: Option<Toggles>,
+    counting: Option<Box<activity::Counting>>,
     dirty: bool,
     cycle: u64,
 }
@@ -138,6 +140,7 @@ impl Stepper {
             states,
             reset,
             toggles: None,
+            counting: None,
             dirty: true,
             cycle: 0,
             flat,
@@ -295,6 +298,9 @@ impl Stepper {
     /// A clock edge, after settling.
     pub fn tick(&mut self) {
         self.settle();
+        if let Some(counting) = &mut self.counting {
+            counting.sample(&self.state);
+        }
         for (off, active) in &mut self.reset_signals {
             *active = self.state.half[*off as usize] == 0;
         }
