@@ -1,6 +1,7 @@
 //! When it happens: levelised simulator and lowering.
 
 pub mod accel;
+pub mod activity;
 pub mod engine;
 pub mod error;
 pub mod host;
