@@ -102,6 +102,14 @@ pub fn random_model(shape: &Shape, codings: &[Coding], seed: u64) -> QModel {
     }
 }
 
+/// A linear layer `[n, k]` of random codes, as those of [`random_model`].
+///
+/// # Panics
+/// If a size is 0.
+pub fn random_layer(n: usize, k: usize, coding: Coding, seed: u64) -> QLayer {
+    Random(ChaCha8Rng::seed_from_u64(seed)).layer("linear".into(), n, k, coding)
+}
+
 /// The usual options.
 fn options(codings: &[Coding]) -> QOptions {
     QOptions {

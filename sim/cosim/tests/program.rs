@@ -156,10 +156,12 @@ fn small_buffers_make_small_chunks() {
     compare(&model, &config, &prompt, 2);
 }
 
-/// MACs and compulsory bytes of the sections that begin at positions from `first` on.
-fn work(program: &spec::isa::Program, first: u32) -> (u64, u64) {
+/// MACs and compulsory bytes, read and written, of the sections that begin at positions from `first` on.
+fn work(program: &spec::isa::Program, first: u32) -> (u64, u64, u64) {
     let sections = program.marks.iter().filter(|mark| mark.token >= first);
-    sections.fold((0, 0), |(macs, bytes), mark| (macs + mark.macs, bytes + mark.compulsory_bytes))
+    sections.fold((0, 0, 0), |(macs, read, written), mark| {
+        (macs + mark.macs, read + mark.compulsory_bytes, written + mark.compulsory_written)
+    })
 }
 
 /// A decoded token means each weight of the model once, and the keys and values of the tokens before it.
@@ -168,15 +170,16 @@ fn compulsory_work_of_a_token() {
     let model = random_model(&SHAPE, &[Coding { acts: ActMode::Asymmetric, ..Coding::new(Format::W4a8) }], 8);
     let config = config(4, 3, &[Format::W8a8, Format::W4a8]);
     let program = lower(&config, &model, &Job { prompt: &[1, 2, 3], tokens: 2, logits: false }).unwrap();
-    let (macs, bytes) = work(&program, 3);
+    let (macs, bytes, written) = work(&program, 3);
     let weights: usize = model.linears().map(|l| l.linear.weight.data.len()).sum();
     let (q, kv) = (SHAPE.heads * SHAPE.head_dim, SHAPE.kv_heads * SHAPE.head_dim);
     assert_eq!(macs as usize, weights + SHAPE.blocks * 4 * 2 * q);
     let packed: usize = model.linears().map(|l| l.packed_bytes()).sum();
     let gains: usize = model.blocks.iter().flat_map(|b| [&b.attn_norm, &b.ffn_norm]).map(|n| 2 * n.gain.len()).sum();
-    let cache = SHAPE.blocks * (4 * 2 * kv + 2 * (2 * kv + SHAPE.kv_heads));
-    let token = 2 * (SHAPE.hidden + 1) + 2 * SHAPE.head_dim + 2 * model.norm.gain.len() + 4;
+    let cache = SHAPE.blocks * (3 * 2 * kv + 2 * (2 * kv + SHAPE.kv_heads));
+    let token = 2 * (SHAPE.hidden + 1) + 2 * SHAPE.head_dim + 2 * model.norm.gain.len();
     assert_eq!(bytes as usize, packed + gains + cache + token);
+    assert_eq!(written as usize, SHAPE.blocks * 2 * kv + 4);
 }
 
 /// The shipped model, on three machines and in three formats.

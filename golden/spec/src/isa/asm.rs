@@ -121,13 +121,13 @@ impl Reader {
 
     fn mark(&mut self, words: &[&str]) -> Result<(), Problem> {
         let tag = number("tag", words.first().ok_or_else(|| missing("mark", "its tag"))?)?;
-        let fields = Fields::new(&words[1..], &["token", "tokens", "layer", "operator", "macs", "bytes"])?;
+        let fields = Fields::new(&words[1..], &["token", "tokens", "layer", "operator", "macs", "bytes", "written"])?;
         let layer = fields.find("layer").map(|value| number("layer", value)).transpose()?;
         let (token, tokens) = (number("token", fields.need("token")?)?, number("tokens", fields.need("tokens")?)?);
         let count = |name: &str| fields.find(name).map_or(Ok(0), |value| number(name, value));
-        let (macs, compulsory_bytes) = (count("macs")?, count("bytes")?);
+        let (macs, compulsory_bytes, compulsory_written) = (count("macs")?, count("bytes")?, count("written")?);
         let operator = fields.need("operator")?.into();
-        self.marks.push(Mark { tag, token, tokens, layer, operator, macs, compulsory_bytes });
+        self.marks.push(Mark { tag, token, tokens, layer, operator, macs, compulsory_bytes, compulsory_written });
         Ok(())
     }
 

@@ -126,7 +126,7 @@ fn mark_line(out: &mut String, mark: &Mark) -> std::fmt::Result {
         write!(out, " layer={layer}")?;
     }
     write!(out, " operator={}", mark.operator)?;
-    for (name, count) in [("macs", mark.macs), ("bytes", mark.compulsory_bytes)] {
+    for (name, count) in [("macs", mark.macs), ("bytes", mark.compulsory_bytes), ("written", mark.compulsory_written)] {
         if count > 0 {
             write!(out, " {name}={count}")?;
         }

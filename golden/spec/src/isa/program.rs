@@ -54,9 +54,12 @@ pub struct Mark {
     /// Multiplications with their additions that its matrix products mean: no padding, causal attention, each
     /// probability once.
     pub macs: u64,
-    /// Bytes that no machine can do without: weights, scales and parameters once a pass (a prefill, or one decoded token),
-    /// inputs, outputs, keys and values once.
+    /// Bytes that no machine can do without reading: weights, scales and parameters once a pass (a prefill, or one decoded
+    /// token), inputs, keys and values of earlier tokens once.
     pub compulsory_bytes: u64,
+    /// Bytes that no machine can do without writing: results, new keys and values once. They go beside those that are
+    /// read, on channels of their own.
+    pub compulsory_written: u64,
 }
 
 /// What an output is.

@@ -75,7 +75,17 @@ fn any_program() -> impl Strategy<Value = Program> {
             for (step, token, layer, operator) in marks {
                 tag += step;
                 let (macs, compulsory_bytes) = (u64::from(token) << (token % 32), u64::from(token % 5));
-                program.marks.push(Mark { tag, token, tokens: 1 + token % 3, layer, operator, macs, compulsory_bytes });
+                let (tokens, compulsory_written) = (1 + token % 3, u64::from(token % 7));
+                program.marks.push(Mark {
+                    tag,
+                    token,
+                    tokens,
+                    layer,
+                    operator,
+                    macs,
+                    compulsory_bytes,
+                    compulsory_written,
+                });
             }
             let kinds = [OutputKind::Tokens, OutputKind::Logits, OutputKind::Steps];
             program.outputs = kinds[..(at as usize / 8) % 4]

@@ -126,6 +126,7 @@ impl Emit {
             operator: operator.into(),
             macs: 0,
             compulsory_bytes: 0,
+            compulsory_written: 0,
         });
         self.push(Op::Info, &[(Field::Tag, tag as usize)])
     }
@@ -135,6 +136,7 @@ impl Emit {
         if let Some(mark) = self.marks.last_mut() {
             mark.macs += work.macs;
             mark.compulsory_bytes += work.bytes;
+            mark.compulsory_written += work.written;
         }
     }
 

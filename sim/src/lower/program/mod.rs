@@ -11,6 +11,7 @@ mod head;
 mod heads;
 mod image;
 mod layout;
+mod linear;
 mod ops;
 mod pass;
 mod plan;
@@ -20,11 +21,12 @@ mod shape;
 mod tests;
 
 use spec::isa::{Machine, Op, Program};
-use spec::model::QModel;
+use spec::model::{QLayer, QModel};
 use spec::{Config, Format, Problem, Scaling};
 
 use self::emit::Emit;
 use self::layout::{Layout, Wanted};
+pub use self::linear::{LinearInput, channel_layer, linear};
 use self::plan::Plan;
 pub use self::roofline::roofline;
 pub use self::shape::Shape;
@@ -79,7 +81,7 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     // One row over the whole sequence takes the most that one row can take.
     let token_plan = Plan::new(config, &machine, model, &shape, 1, positions)?;
     let prompt_plan = Plan::new(config, &machine, model, &shape, job.prompt.len(), job.prompt.len())?;
-    let head_tiles = head_tiles(&machine, model, job, prompt_plan.slot_len.min(token_plan.slot_len))?;
+    let head_tiles = head_tiles(&machine, model, job.logits, prompt_plan.slot_len.min(token_plan.slot_len))?;
     let wanted = Wanted { positions, tokens: job.tokens, logits: job.logits, head_tiles };
     let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
     let e = Emit::new(machine.clone(), written);
@@ -103,6 +105,36 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     }
     lower.e.push(Op::Halt, &[])?;
     let program = Program { machine, segments, instrs: lower.e.instrs, marks: lower.e.marks, outputs };
+    checked(program)
+}
+
+/// One decoded token alone: `token` at position `position`, over keys and values that memory holds in the cache's segments
+/// (0 unless they are filled). Gives the most likely token that follows, as [`lower`] does.
+///
+/// # Errors
+/// Those of [`lower`].
+pub fn decode(config: &Config, model: &QModel, token: u32, position: usize, logits: bool) -> Result<Program, Error> {
+    let machine = Machine::new(config);
+    let shape = Shape::new(model)?;
+    let prompt = vec![token; position + 1];
+    check_job(&shape, &Job { prompt: &prompt, tokens: 1, logits })?;
+    check_formats(&machine, model, &shape)?;
+    let plan = Plan::new(config, &machine, model, &shape, 1, position + 1)?;
+    let head_tiles = head_tiles(&machine, model, logits, plan.slot_len)?;
+    let wanted = Wanted { positions: position + 1, tokens: 1, logits, head_tiles };
+    let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
+    let e = Emit::new(machine.clone(), written);
+    let mut lower = Lower { model, shape, layout, plan, e, pass: position, slot: 0, bank: false };
+    lower.e.constants(lower.layout.zero)?;
+    lower.prompt(position, &[token])?;
+    lower.blocks(position, 1)?;
+    lower.head(position, 0, 0)?;
+    lower.e.push(Op::Halt, &[])?;
+    checked(Program { machine, segments, instrs: lower.e.instrs, marks: lower.e.marks, outputs })
+}
+
+/// A program that passes its check.
+fn checked(program: Program) -> Result<Program, Error> {
     match program.check() {
         Err(spec::Error::Invalid(problems)) => Err(Error::Invalid(problems.into_iter().next().expect("a problem"))),
         Err(spec::Error::Syntax(text)) => unreachable!("a program has no syntax: {text}"),
@@ -149,7 +181,13 @@ fn check_formats(machine: &Machine, model: &QModel, shape: &Shape) -> Result<(),
         let cure = "take a model with shorter heads: the load unit holds a row of that length";
         return Err(Error::invalid("head_dim", shape.head_dim, &format!("2..={MAX_HEAD_DIM}"), cure));
     }
-    for layer in model.linears() {
+    check_layers(machine, model.linears())
+}
+
+/// Formats and scalings that the hardware computes.
+fn check_layers<'a>(machine: &Machine, layers: impl Iterator<Item = &'a QLayer>) -> Result<(), Error> {
+    let names = || machine.formats.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
+    for layer in layers {
         let format = layer.linear.format;
         if !machine.formats.contains(&format) {
             let cure = format!("add {:?} to pe.formats for {}", format.name(), layer.linear.name);
@@ -175,10 +213,10 @@ fn check_formats(machine: &Machine, model: &QModel, shape: &Shape) -> Result<(),
 }
 
 /// N tiles of a part of the head: what an accumulator bank and a slot of parameters hold.
-fn head_tiles(machine: &Machine, model: &QModel, job: &Job, slot_len: usize) -> Result<usize, Error> {
+fn head_tiles(machine: &Machine, model: &QModel, logits: bool, slot_len: usize) -> Result<usize, Error> {
     let cols = machine.cols as usize;
     let tiles = (machine.acc_words as usize).min(slot_len / (cols * plan::channel_params(&model.head)));
-    if !job.logits {
+    if !logits {
         return Ok(tiles.max(1));
     }
     // The logits of a part are written from a beat on.

@@ -2,7 +2,7 @@
 
 use spec::Dyadic;
 use spec::isa::{Field, Op};
-use spec::model::NORM_BITS;
+use spec::model::{NORM_BITS, QLayer};
 use spec::qmodel::ActMode;
 use spec::{ExpKind, Format, Operand, ScaleRule, Scaling};
 
@@ -168,6 +168,18 @@ pub(super) struct Coded {
 }
 
 impl Coding {
+    /// How the input of a layer is coded; `rule` is that of scales of MX blocks.
+    pub fn of(layer: &QLayer, rule: ScaleRule) -> Self {
+        Self {
+            act: layer.linear.format.act(),
+            format: layer.linear.format,
+            scaling: layer.scaling,
+            acts: layer.acts,
+            rotation: layer.rotation,
+            rule,
+        }
+    }
+
     /// The reduction that coding needs of the row that it codes.
     pub fn reduction(&self) -> usize {
         if self.acts == ActMode::Asymmetric { RANGE } else { ABSMAX }

@@ -155,14 +155,7 @@ impl Lower<'_> {
 
     /// How a layer's input is coded.
     pub fn coding(&self, layer: &QLayer) -> Coding {
-        Coding {
-            act: layer.linear.format.act(),
-            format: layer.linear.format,
-            scaling: layer.scaling,
-            acts: layer.acts,
-            rotation: layer.rotation,
-            rule: self.model.options.scale_rule,
-        }
+        Coding::of(layer, self.model.options.scale_rule)
     }
 
     /// Norm of residual row `from`, coded as row `to` of a layer's input.

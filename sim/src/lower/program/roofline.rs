@@ -2,8 +2,9 @@
 //! it cannot do without.
 //!
 //! Each weight, scale and parameter counts once a pass (a prefill, or one decoded token), in however many chunks the rows
-//! of the pass come; embeddings, tables, keys, values and results count once. Nothing counts that the machine adds: filled
-//! tiles, the second product of probabilities in two passes, instructions, data that are read again.
+//! of the pass come; embeddings, tables, keys, values and results count once. What is read and what is written go on
+//! channels of their own, a beat a cycle each. Nothing counts that the machine adds: filled tiles, the second product of
+//! probabilities in two passes, instructions, data that are read again.
 
 use spec::isa::Program;
 use spec::model::{QLayer, QNorm};
@@ -15,18 +16,20 @@ use super::Lower;
 pub(super) struct Work {
     /// Multiplications with their additions.
     pub macs: u64,
-    /// Bytes from or to memory.
+    /// Bytes from memory.
     pub bytes: u64,
+    /// Bytes to memory.
+    pub written: u64,
 }
 
-/// Least cycles of a program: the larger of its true MACs at R·C a cycle and its compulsory bytes at a beat a cycle, rounded
-/// up, over the whole program.
+/// Least cycles of a program: the largest of its true MACs at R·C a cycle, and its compulsory bytes read and written at a
+/// beat a cycle each, rounded up, over the whole program.
 pub fn roofline(program: &Program) -> u64 {
     let machine = &program.machine;
     let sum = |of: fn(&spec::isa::Mark) -> u64| program.marks.iter().map(of).sum::<u64>();
     let macs = sum(|mark| mark.macs).div_ceil((u64::from(machine.rows) * u64::from(machine.cols)).max(1));
-    let beats = sum(|mark| mark.compulsory_bytes).div_ceil(u64::from(machine.beat_bytes).max(1));
-    macs.max(beats)
+    let beats = |bytes: u64| bytes.div_ceil(u64::from(machine.beat_bytes).max(1));
+    macs.max(beats(sum(|mark| mark.compulsory_bytes))).max(beats(sum(|mark| mark.compulsory_written)))
 }
 
 /// A linear layer of some rows; its weights count where they are not those of the chunk before.
@@ -35,6 +38,7 @@ pub(super) fn linear_work(layer: &QLayer, rows: usize, has_weights: bool) -> Wor
     Work {
         macs: rows as u64 * weight.rows as u64 * weight.cols as u64,
         bytes: if has_weights { layer.packed_bytes() as u64 } else { 0 },
+        written: 0,
     }
 }
 
@@ -42,7 +46,7 @@ impl Lower<'_> {
     /// Rows of the embedding table and of the rotation's tables.
     pub fn count_embedding(&mut self, rows: usize) {
         let (embedding, tables) = (2 * (self.shape.hidden + 1), 2 * self.shape.head_dim);
-        self.e.work(Work { macs: 0, bytes: (rows * (embedding + tables)) as u64 });
+        self.e.work(Work { bytes: (rows * (embedding + tables)) as u64, ..Work::default() });
     }
 
     /// A linear layer, and the gain of the norm in front of it.
@@ -60,19 +64,23 @@ impl Lower<'_> {
     pub fn count_attention(&mut self, block: usize, first: usize, rows: usize) {
         let is_first = first == self.pass;
         let seen: usize = (first..first + rows).map(|position| position + 1).sum();
-        let cached = if is_first { first + rows } else { rows };
-        let kv_bytes = (cached * 2 * self.shape.kv_size() * self.model.options.kv_bits as usize).div_ceil(8);
+        let cached = if is_first { first } else { 0 };
+        let kv_bytes = |tokens: usize| {
+            (tokens * 2 * self.shape.kv_size() * self.model.options.kv_bits as usize).div_ceil(8) as u64
+        };
         let cache = &self.model.blocks[block].cache;
         let factors = 2 * (cache.q_factor.len() + cache.k_factor.len() + cache.o_align.len());
-        let bytes = kv_bytes + if is_first { factors } else { 0 };
-        self.e.work(Work { macs: (seen * 2 * self.shape.q_size()) as u64, bytes: bytes as u64 });
+        let factors = if is_first { factors as u64 } else { 0 };
+        let (bytes, written) = (kv_bytes(cached) + factors, kv_bytes(rows));
+        self.e.work(Work { macs: (seen * 2 * self.shape.q_size()) as u64, bytes, written });
     }
 
     /// The head over one row, its token and, where they are wanted, its logits and their step.
     pub fn count_head(&mut self) {
         let mut work = linear_work(&self.model.head, 1, true);
         let results = if self.layout.logits.is_some() { 8 * (self.shape.vocab + 1) } else { 0 };
-        work.bytes += (2 * self.model.norm.gain.len() + 4 + results) as u64;
+        work.bytes += 2 * self.model.norm.gain.len() as u64;
+        work.written += (4 + results) as u64;
         self.e.work(work);
     }
 }

@@ -1,0 +1,86 @@
+//! How near programs come to their roofline: preset `base`, a bus of 128 bits, a memory latency of 30 cycles.
+
+use golden::iss;
+use golden::layers::random::{Coding, Shape, random_layer, random_model};
+use hdl::rtl::Design;
+use hdl::unit::top::top;
+use sim::accel::Accelerator;
+use sim::lower::program::{LinearInput, decode, linear, roofline};
+use sim::memory::Timing;
+use spec::isa::{OutputKind, Program};
+use spec::qmodel::QActs;
+use spec::{Config, Dyadic, Format, RowScale, Tensor};
+
+fn base() -> (Config, Accelerator) {
+    let config = Config::from_toml(hdl::presets::preset("base").unwrap()).unwrap();
+    assert_eq!(config.bus.data_bits, 128);
+    let design = Design::new(top(&config).unwrap());
+    let accelerator = Accelerator::new(&design, Timing::latency(30)).unwrap();
+    (config, accelerator)
+}
+
+/// Roofline fraction of a run whose results are those of the instruction-set simulator.
+fn fraction(accelerator: &mut Accelerator, program: &Program, name: &str) -> f64 {
+    accelerator.start(program).unwrap();
+    accelerator.finish_run(20_000_000, &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
+    let run = iss::run(program, &mut iss::Blind).unwrap();
+    for kind in [OutputKind::Tokens, OutputKind::Logits, OutputKind::Steps] {
+        for row in 0..program.output(kind).map_or(0, |o| o.rows) {
+            assert!(accelerator.output(program, kind, row) == run.output(kind, row).ok(), "{name}: {kind:?} {row}");
+        }
+    }
+    let counters = accelerator.counters().unwrap();
+    let (cycles, least) = (counters.get("cycles").unwrap(), roofline(program));
+    let fraction = least as f64 / cycles as f64;
+    println!("{name}: {least} of {cycles} cycles, {fraction:.4}; {counters:?}");
+    assert!(fraction <= 1.0);
+    fraction
+}
+
+fn layer_program(config: &Config, format: Format, m: usize, k: usize, n: usize) -> Program {
+    let layer = random_layer(n, k, Coding::new(format), 1);
+    let data = (0..m * k).map(|i| (i * 37 % 255) as i8).map(|v| v.max(-127)).collect();
+    let step = Dyadic { mult: 1 << 15, shift: 20 };
+    let acts = QActs { codes: Tensor::new(m, k, data), scales: vec![RowScale { step, zp: 128 }; m] };
+    linear(config, &layer, &LinearInput::Codes(&acts)).unwrap()
+}
+
+#[test]
+fn decode_of_linear_layers() {
+    let (config, mut accelerator) = base();
+    for format in [Format::W8a8, Format::W4a8] {
+        for (k, n) in [(288, 288), (288, 768), (768, 288), (576, 576)] {
+            let program = layer_program(&config, format, 1, k, n);
+            let name = format!("{} 1x{k}x{n}", format.name());
+            let fraction = fraction(&mut accelerator, &program, &name);
+            assert!(fraction >= 0.90, "{name}: {fraction}");
+        }
+    }
+}
+
+#[test]
+fn prefill_of_linear_layers() {
+    let (config, mut accelerator) = base();
+    for (format, k, n) in [(Format::W8a8, 576, 576), (Format::W4a8, 576, 576)] {
+        let program = layer_program(&config, format, 128, k, n);
+        let name = format!("{} 128x{k}x{n}", format.name());
+        let fraction = fraction(&mut accelerator, &program, &name);
+        assert!(fraction >= 0.95, "{name}: {fraction}");
+    }
+}
+
+/// The shape of a model of 15 million parameters, of which the head has 9.
+const SHAPE: Shape =
+    Shape { hidden: 288, ffn: 768, blocks: 6, heads: 6, kv_heads: 6, head_dim: 48, vocab: 32_000, positions: 256 };
+
+#[test]
+#[ignore = "two million cycles of the whole machine: several minutes"]
+fn decoded_token_of_a_model_of_15_million_parameters() {
+    let (config, mut accelerator) = base();
+    for format in [Format::W8a8, Format::W4a8] {
+        let model = random_model(&SHAPE, &[Coding::new(format)], 1);
+        let program = decode(&config, &model, 7, 48, false).unwrap();
+        let fraction = fraction(&mut accelerator, &program, &format!("{} token", format.name()));
+        assert!(fraction >= 0.80, "{fraction}");
+    }
+}
