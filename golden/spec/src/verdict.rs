@@ -17,6 +17,10 @@ pub struct Mismatch {
     pub row: Option<u64>,
     /// Column (output channel), if the point carries a tensor element.
     pub col: Option<u64>,
+    /// Instruction of a program: its number and what it says in assembly.
+    pub instruction: Option<String>,
+    /// Place in a memory of the machine, element included: `acc bank 1 word 7 column 3`.
+    pub place: Option<String>,
     /// Golden's value, where it has one.
     pub golden: Option<String>,
     /// The step simulator's value.

@@ -25,6 +25,11 @@ pub fn vector_words(frame: &Frame) -> usize {
 impl TestBench {
     /// A bench for a design; `probes` are read by hierarchical name, or tied to zero if `with_probes` is false.
     pub fn new(design: &Design, probes: &[Probe], with_probes: bool) -> Self {
+        Self::of(design, probes, |i| with_probes.then(|| format!("u_dut.{}", probes[i].path)))
+    }
+
+    /// A bench whose probe `i` is what `probed` says in terms of the design `u_dut`, or tied to zero.
+    pub(crate) fn of(design: &Design, probes: &[Probe], probed: impl Fn(usize) -> Option<String>) -> Self {
         let top = &design.top;
         let (inputs, outputs) = frames(design, probes);
         let name = format!("tb_{}", top.name);
@@ -44,12 +49,11 @@ impl TestBench {
         }
         for (i, field) in outputs.fields.iter().enumerate() {
             let width = field.width;
-            let probe = probes.iter().find(|p| p.name == field.name);
-            match probe {
-                Some(probe) if with_probes => {
-                    wires.push_str(&format!("  wire [{}:0] field{i} = u_dut.{};\n", width - 1, probe.path));
+            match probes.iter().position(|p| p.name == field.name) {
+                Some(place) => {
+                    let value = probed(place).unwrap_or_else(|| format!("{width}'b0"));
+                    wires.push_str(&format!("  wire [{}:0] field{i} = {value};\n", width - 1));
                 }
-                Some(_) => wires.push_str(&format!("  wire [{}:0] field{i} = {width}'b0;\n", width - 1)),
                 None => {
                     debug_assert!(top.port(&field.name).is_some_and(|(_, s)| s.kind == SignalKind::Output));
                     wires.push_str(&format!("  wire [{}:0] field{i};\n", width - 1));

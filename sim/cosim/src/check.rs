@@ -46,6 +46,27 @@ impl Mask {
         Self { always, is_everything: gated.is_empty(), gated, from_cycle: u64::from(random) }
     }
 
+    /// A mask of any outputs: those that `names` says count, from cycle `from_cycle` on; of each group the others only
+    /// while the first is not zero.
+    pub(crate) fn gated(
+        outputs: &Frame,
+        groups: &[(&str, &[&str])],
+        from_cycle: u64,
+        counts: impl Fn(&Field) -> bool,
+    ) -> Self {
+        let mut always = vec![0; outputs.words];
+        outputs.fields.iter().filter(|f| counts(f)).for_each(|f| f.cover(&mut always));
+        let mut gated = Vec::new();
+        for (valid, payload) in groups {
+            let Some(valid) = outputs.field(valid) else { continue };
+            let mut mask = vec![0; outputs.words];
+            payload.iter().filter_map(|name| outputs.field(name)).for_each(|f| f.cover(&mut mask));
+            always.iter_mut().zip(&mask).for_each(|(a, m)| *a &= !m);
+            gated.push((valid.clone(), mask));
+        }
+        Self { always, gated, from_cycle, is_everything: false }
+    }
+
     /// The mask under which everything must agree.
     pub fn everything(outputs: &Frame) -> Self {
         Self { always: vec![u64::MAX; outputs.words], gated: Vec::new(), from_cycle: 0, is_everything: true }
@@ -64,7 +85,7 @@ impl Mask {
     }
 
     /// Whether a field disagrees in a cycle in which something does.
-    fn differs(&self, field: &Field, step: &[u64], rtl: &[u64]) -> bool {
+    pub(crate) fn differs(&self, field: &Field, step: &[u64], rtl: &[u64]) -> bool {
         let mut mask = vec![0; step.len()];
         field.cover(&mut mask);
         let mut counted = self.always.clone();
@@ -368,7 +389,7 @@ pub fn after_reset(cycle: u64) -> u64 {
 }
 
 /// Signed element `index` of a packed vector of elements of `bits`.
-fn element(limbs: &[u64], index: usize, bits: u32) -> i64 {
+pub(crate) fn element(limbs: &[u64], index: usize, bits: u32) -> i64 {
     let lsb = index * bits as usize;
     let (limb, shift) = (lsb / 64, lsb % 64);
     let high = limbs.get(limb + 1).map_or(0, |&next| u128::from(next) << 64);

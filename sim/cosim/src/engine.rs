@@ -9,20 +9,19 @@ use hdl::rtl::emit::Header;
 use hdl::rtl::module::Design;
 use sim::engine::{End, EngineRun, Probe, RunOptions, Start, engine_design};
 use sim::lower::{EngineProgram, Order, lower_in};
+use sim::memory::Channel;
 use spec::Config;
 use spec::qmodel::{QActs, QLinear};
 use spec::verdict::{Mismatch, Verdict};
 
 use crate::bench::TestBench;
-use crate::check::{Checker, Pair, after_reset};
+use crate::check::{Checker, after_reset};
 use crate::error::Error;
 use crate::probes::engine_probes;
+use crate::recent::{Recent, pairs};
 use crate::replay::{Batch, replay};
 use crate::rtl::{Model, ModelStart, Source, read_sources};
 use crate::wave::Wave;
-
-/// Cycles before and after a mismatch that its wave file shows.
-const WINDOW_CYCLES: (u64, u64) = (64, 16);
 
 /// Where the Verilog comes from.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +38,7 @@ pub enum Sources {
 /// Options of a co-simulation.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Seed of random stalls on both streams; none without.
+    /// Seed of random stalls on both streams of the tile engine; none without. Those of a memory belong to its timing.
     pub stall_seed: Option<u64>,
     /// Seeds of `step`'s and of Verilator's registers and memories at power-up; zeros without.
     pub random_start: Option<(u64, u64)>,
@@ -51,6 +50,11 @@ pub struct Options {
     pub plusargs: Vec<String>,
     /// The command that repeats the run, for a mismatch to name.
     pub repeat: String,
+    /// Of the whole accelerator: most cycles between two retired instructions, instead of what the registers hold after
+    /// reset.
+    pub watchdog_cycles: Option<u32>,
+    /// Of the whole accelerator: a channel of memory that stands still from that item on.
+    pub hang: Option<(Channel, u64)>,
     /// Time for building the model.
     pub build_timeout: Duration,
     /// Time for Verilator to answer a batch of cycles.
@@ -66,6 +70,8 @@ impl Default for Options {
             mismatch_vcd: None,
             plusargs: Vec::new(),
             repeat: String::new(),
+            watchdog_cycles: None,
+            hang: None,
             build_timeout: Duration::from_secs(1200),
             batch_timeout: Duration::from_secs(120),
         }
@@ -330,45 +336,4 @@ fn compare_batch(
         }
     }
     Ok(found)
-}
-
-/// The cycles of a batch, both models.
-fn pairs<'a>(batch: &'a Batch, rtl: &'a [u64]) -> impl Iterator<Item = Pair<'a>> {
-    let words = |frames: &[u64]| frames.len() / batch.cycles.max(1);
-    let (in_words, out_words) = (words(&batch.inputs), words(&batch.outputs));
-    (0..batch.cycles).map(move |i| Pair {
-        cycle: batch.first_cycle + i as u64,
-        inputs: &batch.inputs[i * in_words..(i + 1) * in_words],
-        step: &batch.outputs[i * out_words..(i + 1) * out_words],
-        rtl: &rtl[i * out_words..(i + 1) * out_words],
-    })
-}
-
-/// The last two batches, so that a window around any cycle of the last one can be shown.
-#[derive(Default)]
-struct Recent {
-    before: (Batch, Vec<u64>),
-    last: (Batch, Vec<u64>),
-}
-
-impl Recent {
-    fn keep(&mut self, batch: &Batch, rtl: &[u64]) {
-        std::mem::swap(&mut self.before, &mut self.last);
-        self.last.0.clone_from(batch);
-        self.last.1.clear();
-        self.last.1.extend_from_slice(rtl);
-    }
-
-    /// Writes the window around a cycle after reset.
-    fn write(&self, cycle: u64, mut wave: Wave) -> Result<(), Error> {
-        for (batch, rtl) in [&self.before, &self.last] {
-            for pair in pairs(batch, rtl) {
-                let index = after_reset(pair.cycle);
-                if index + WINDOW_CYCLES.0 >= cycle && index <= cycle + WINDOW_CYCLES.1 {
-                    wave.cycle(index, pair.inputs, pair.step, pair.rtl)?;
-                }
-            }
-        }
-        wave.finish()
-    }
 }

@@ -11,13 +11,16 @@ pub mod engine;
 pub mod error;
 pub mod locate;
 pub mod probes;
+mod recent;
 pub mod recorded;
 pub mod replay;
 pub mod rtl;
 pub mod stress;
+pub mod top;
 pub mod unit;
 pub mod wave;
 
 pub use engine::{Cosim, Options, Sources, Timing, cosim};
 pub use error::Error;
 pub use recorded::Recorded;
+pub use top::{TopCosim, TopProgress, TopRun};

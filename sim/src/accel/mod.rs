@@ -2,12 +2,14 @@
 
 mod lite;
 pub mod profile;
+mod tap;
 
 use hdl::rtl::Design;
 use spec::isa::{OutputKind, Program};
 use spec::regs;
 
 use self::lite::Lite;
+use self::tap::Tap;
 use crate::engine::bench::{Bench, RESET};
 use crate::engine::frame::Field;
 use crate::error::Error;
@@ -31,6 +33,7 @@ pub struct Accelerator {
     irq: Field,
     reset: Field,
     record: Option<Record>,
+    tap: Tap,
     inputs: Vec<u64>,
     outputs: Vec<u64>,
 }
@@ -57,7 +60,7 @@ impl Accelerator {
         let (irq, reset) = (field("irq_o")?, field(RESET)?);
         let memory = AxiMemory::new(SparseMemory::new(), ports.beat_bytes, timing);
         let (inputs, outputs) = (vec![0; bench.inputs.words], vec![0; bench.outputs.words]);
-        let mut accelerator = Self { bench, memory, ports, lite, irq, reset, record: None, inputs, outputs };
+        let mut accelerator = Self { bench, memory, ports, lite, irq, reset, record: None, tap: Tap::default(), inputs, outputs };
         accelerator.reset()?;
         Ok(accelerator)
     }
@@ -89,7 +92,15 @@ impl Accelerator {
             self.ports.put(self.memory.drive(), &mut self.inputs);
             self.lite.put(&mut self.inputs);
         }
-        self.bench.cycle_seen(&self.inputs, &mut self.outputs, |stepper| see(stepper));
+        let mut goes_on = true;
+        let (inputs, tap) = (&self.inputs, &mut self.tap);
+        self.bench.cycle_given(inputs, &mut self.outputs, |stepper, outputs| {
+            see(stepper);
+            goes_on = tap.cycle(inputs, outputs, stepper);
+        });
+        if !goes_on {
+            return Err(Error::Run("stopped by who watches its cycles".into()));
+        }
         if let Some(record) = &mut self.record {
             record.inputs.push(self.inputs.clone());
             record.outputs.push(self.outputs.clone());
@@ -110,6 +121,12 @@ impl Accelerator {
         self.bench.stepper.zero();
         self.record = Some(Record::default());
         self.reset()
+    }
+
+    /// Shows every cycle from now on, register accesses and resets included, to `tap`: input frame, output frame, all
+    /// signals just before the clock edge. When it says false, what runs ends with [`Error::Run`].
+    pub fn tap(&mut self, tap: impl FnMut(&[u64], &[u64], &Stepper) -> bool + Send + 'static) {
+        self.tap = Tap::new(tap);
     }
 
     /// What was kept since [`Self::record`].

@@ -73,6 +73,11 @@ impl Bench {
 
     /// [`Self::cycle`] with a look at every signal just before the clock edge.
     pub fn cycle_seen(&mut self, inputs: &[u64], outputs: &mut [u64], see: impl FnOnce(&Stepper)) {
+        self.cycle_given(inputs, outputs, |stepper, _| see(stepper));
+    }
+
+    /// [`Self::cycle_seen`] with a look at the outputs, too.
+    pub fn cycle_given(&mut self, inputs: &[u64], outputs: &mut [u64], see: impl FnOnce(&Stepper, &[u64])) {
         for (field, &port) in self.inputs.fields.iter().zip(&self.input_ports) {
             if field.width <= 64 {
                 self.stepper.set(port, field.get(inputs));
@@ -91,7 +96,7 @@ impl Bench {
                 field.put(outputs, &self.limbs[..words]);
             }
         }
-        see(&self.stepper);
+        see(&self.stepper, outputs);
         self.stepper.tick();
     }
 }
