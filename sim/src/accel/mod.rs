@@ -60,7 +60,8 @@ impl Accelerator {
         let (irq, reset) = (field("irq_o")?, field(RESET)?);
         let memory = AxiMemory::new(SparseMemory::new(), ports.beat_bytes, timing);
         let (inputs, outputs) = (vec![0; bench.inputs.words], vec![0; bench.outputs.words]);
-        let mut accelerator = Self { bench, memory, ports, lite, irq, reset, record: None, tap: Tap::default(), inputs, outputs };
+        let mut accelerator =
+            Self { bench, memory, ports, lite, irq, reset, record: None, tap: Tap::default(), inputs, outputs };
         accelerator.reset()?;
         Ok(accelerator)
     }

@@ -52,7 +52,8 @@ impl<'p> TopChecker<'p> {
         has_probes: bool,
         random: bool,
     ) -> Result<Self, Error> {
-        let missing = || sim::Error::Run("the design lacks ports of the accelerator: give it the accelerator's top".into());
+        let missing =
+            || sim::Error::Run("the design lacks ports of the accelerator: give it the accelerator's top".into());
         let fields = Fields::new(inputs, outputs).ok_or_else(missing)?;
         let ports = outputs.fields.len() - probes.len();
         let names: Vec<&str> = outputs.fields[..ports].iter().map(|f| f.name.as_str()).collect();

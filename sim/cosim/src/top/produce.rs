@@ -122,7 +122,8 @@ pub fn produce(
     match ran {
         Ok(found) => counters = Some(found),
         Err(error) => {
-            let hung = recorder.lock().unwrap_or_else(PoisonError::into_inner).watch.as_ref().map(|w| w.text(after_reset));
+            let hung =
+                recorder.lock().unwrap_or_else(PoisonError::into_inner).watch.as_ref().map(|w| w.text(after_reset));
             let detail = accelerator.read("ERROR_DETAIL").map(detail_text);
             let more: Vec<String> = detail.into_iter().chain(hung).collect();
             failure = Some(format!("{error}; {}", more.join("; ")));

@@ -28,7 +28,8 @@ impl Watch {
             Some(field) => Some((field.clone(), true)),
             None => Some((outputs.field(&name)?.clone(), false)),
         };
-        let pair = |channel: &str| Some([find(format!("m_axi_{channel}valid"))?, find(format!("m_axi_{channel}ready"))?]);
+        let pair =
+            |channel: &str| Some([find(format!("m_axi_{channel}valid"))?, find(format!("m_axi_{channel}ready"))?]);
         let field = |name: &str| find(format!("m_axi_{name}"));
         Some(Self {
             signals: [pair("ar")?, pair("r")?, pair("aw")?, pair("w")?, pair("b")?],
@@ -76,7 +77,9 @@ impl Watch {
         }
         if let Some((addr, beats, since)) = self.reads.front() {
             let since = shown(*since);
-            lines.push(format!("{beats} beats of the read at {addr:#x} that was asked for in cycle {since} are missing"));
+            lines.push(format!(
+                "{beats} beats of the read at {addr:#x} that was asked for in cycle {since} are missing"
+            ));
         }
         if let Some(since) = self.writes.front() {
             lines.push(format!("the response to the write whose data ended in cycle {} is missing", shown(*since)));

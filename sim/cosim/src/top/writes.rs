@@ -83,7 +83,8 @@ impl TopChecker<'_> {
         };
         let mut one = [0];
         let limbs = limbs(frame, &self.fields.weight, &mut one);
-        let wrong = golden.iter().enumerate().find(|&(i, &code)| unsigned(limbs, i, bits) as i64 != code & ((1 << bits) - 1));
+        let wrong =
+            golden.iter().enumerate().find(|&(i, &code)| unsigned(limbs, i, bits) as i64 != code & ((1 << bits) - 1));
         if let Some((i, &code)) = wrong {
             let place = format!("weight FIFO, word {word} of the instruction, code {i}");
             return Ok(Some(Fault::value(at, "weight", place, code, unsigned(limbs, i, bits) as i64)));
@@ -112,7 +113,13 @@ impl TopChecker<'_> {
 
     fn vec_writes(&mut self, frame: &[u64], [act, vector, scalar, index]: [bool; 4]) -> Option<Fault> {
         let Some(at) = self.progress.under_way(VEC) else {
-            let point = if act { "act_write" } else if vector { "vb_write" } else { "s_write" };
+            let point = if act {
+                "act_write"
+            } else if vector {
+                "vb_write"
+            } else {
+                "s_write"
+            };
             return self.nothing_runs(VEC, point);
         };
         let f = &self.fields;
@@ -134,7 +141,11 @@ impl TopChecker<'_> {
             let (mut lane_one, codes) = ([0], limbs(frame, &f.act_codes, &mut one));
             let lanes = limbs(frame, &f.act_lanes, &mut lane_one);
             for lane in (0..rows).filter(|lane| lanes[lane / 64] >> (lane % 64) & 1 == 1) {
-                fault = fault.or(note(self.memories.act.write(first + lane, element(codes, lane, 8), at), "act_addr", word));
+                fault = fault.or(note(
+                    self.memories.act.write(first + lane, element(codes, lane, 8), at),
+                    "act_addr",
+                    word,
+                ));
             }
             let scale = f.act_scale.get(frame) as i64;
             fault = fault.or(note(self.memories.act.write(first + rows, scale, at), "act_addr", word));
