@@ -164,7 +164,7 @@ impl StepProbes {
                 Some(64) => limbs.iter_mut().enumerate().for_each(|(i, limb)| *limb *= open >> i & 1),
                 Some(_) => limbs.iter_mut().enumerate().for_each(|(i, limb)| {
                     let (low, high) = (open >> (2 * i) & 1, open >> (2 * i + 1) & 1);
-                    *limb &= low * 0xffff_ffff | high * 0xffff_ffff_0000_0000;
+                    *limb &= (low * 0xffff_ffff) | (high * 0xffff_ffff_0000_0000);
                 }),
                 None => {}
             }
