@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use spec::{Config, Operand, stream};
+use spec::{Config, stream};
 
-use super::engine_control::{Options, engine_control};
+use super::engine_input::engine_input;
 use super::ram::{addr_bits, ram};
 use super::requant_plan::Plan;
-use super::{acc_banks, chunk_queue, decode, double_ram, matmul, module_name, requant, unpack, weight_fifo};
+use super::{acc_banks, chunk_queue, double_ram, matmul, module_name, requant, weight_fifo};
 use crate::error::Error;
-use crate::rtl::connect::Outputs;
-use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
+use crate::rtl::{Module, ModuleBuilder, Ty};
 
 /// `<prefix>_engine`: linear layers, usable alone; see [`spec::stream`] for what travels on its streams.
 ///
@@ -40,58 +39,34 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let bit = |m: &mut ModuleBuilder, name: &str| m.net(name, Ty::bit());
 
     m.section("Input: beats to words, words to their targets");
-    let options = Options::new(config);
-    let option = m.net("option", Ty::u(options.bits()));
-    let last_word = bit(&mut m, "last_word");
-    let word_ready = bit(&mut m, "word_ready");
-    let word_accept = bit(&mut m, "word_accept");
-    let unpack = unpack::unpack(config, &options.widths)?;
-    let inputs = [
-        ("s_valid_i", &s_valid),
-        ("s_data_i", &s_data),
-        ("option_i", &option),
-        ("last_i", &last_word),
-        ("ready_i", &word_ready),
-        ("accept_i", &word_accept),
-    ];
-    let words = m.instance("u_unpack", &unpack, &inputs);
-    m.assign(&s_ready, &words.out("s_ready_o"));
-    let word = words.out("word_o");
-    let command = m.wire("command", &word.part(0, stream::COMMAND_BITS));
     let weight_ready = bit(&mut m, "weight_ready");
     let acts_busy = m.net("acts_busy", Ty::u(2));
     let busy = m.net("busy", Ty::u(2));
     let requant_busy = bit(&mut m, "rq_busy");
-    let control_inputs = [
-        ("valid_i", &words.out("valid_o")),
-        ("command_i", &command),
+    let overrun = matmul::overruns(config).then(|| bit(&mut m, "overrun"));
+    let mut inputs = vec![
+        ("s_valid_i", &s_valid),
+        ("s_data_i", &s_data),
         ("weight_ready_i", &weight_ready),
         ("acts_busy_i", &acts_busy),
         ("busy_i", &busy),
         ("requant_busy_i", &requant_busy),
     ];
-    let overrun = matmul::overruns(config).then(|| bit(&mut m, "overrun"));
-    let control_inputs: Vec<_> =
-        control_inputs.into_iter().chain(overrun.iter().map(|overrun| ("overrun_i", overrun))).collect();
-    let control = m.instance("u_control", &engine_control(config)?, &control_inputs);
-    m.assign(&option, &control.out("option_o"));
-    m.assign(&last_word, &control.out("last_o"));
-    m.assign(&word_ready, &control.out("ready_o"));
-    m.assign(&word_accept, &control.out("accept_o"));
-    let addr = control.out("addr_o");
-    let half = control.out("half_o");
+    inputs.extend(overrun.iter().map(|overrun| ("overrun_i", overrun)));
+    let input = m.instance("u_input", &engine_input(config)?, &inputs);
+    m.assign(&s_ready, &input.out("s_ready_o"));
+    let addr = input.out("addr_o");
+    let half = input.out("half_o");
 
     m.section("Buffers");
     let act_read = bit(&mut m, "act_read");
     let act_bank = bit(&mut m, "act_bank");
     let act_addr = m.net("act_addr", Ty::u(addr_bits(config.act_words())));
-    let acts: Vec<Operand> = config.pe.formats.iter().map(|f| f.act()).collect();
-    let act_word = operands(&mut m, config, &control, "acts", &word, &acts, config.act_operand(), config.array.rows)?;
     let act_ports = [
-        ("write_i", &control.out("acts_o")),
+        ("write_i", &input.out("acts_o")),
         ("wbank_i", &half),
         ("waddr_i", &addr.part(0, act_addr.width())),
-        ("wdata_i", &act_word),
+        ("wdata_i", &input.out("act_word_o")),
         ("read_i", &act_read),
         ("rbank_i", &act_bank),
         ("raddr_i", &act_addr),
@@ -99,11 +74,9 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let act_buffer = double_ram::double_ram(config, "act_buffer", config.act_word_bits(), config.act_words())?;
     let act_data = m.instance("u_act_buffer", &act_buffer, &act_ports).out("rdata_o");
 
-    let weights: Vec<Operand> = config.pe.formats.iter().map(|f| f.weight()).collect();
-    let count = config.preload_rows() * config.array.cols;
-    let weight_word = operands(&mut m, config, &control, "weights", &word, &weights, config.weight_operand(), count)?;
     let weight_pop = bit(&mut m, "weight_pop");
-    let fifo_ports = [("valid_i", &control.out("weights_o")), ("data_i", &weight_word), ("pop_i", &weight_pop)];
+    let fifo_ports =
+        [("valid_i", &input.out("weights_o")), ("data_i", &input.out("weight_word_o")), ("pop_i", &weight_pop)];
     let fifo = m.instance("u_weight_fifo", &weight_fifo::weight_fifo(config)?, &fifo_ports);
     m.assign(&weight_ready, &fifo.out("ready_o"));
 
@@ -111,10 +84,10 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let row_bank = bit(&mut m, "row_bank");
     let row_addr = m.net("row_addr", Ty::u(addr_bits(config.array.chunk_rows)));
     let row_ports = [
-        ("write_i", &control.out("rows_o")),
+        ("write_i", &input.out("rows_o")),
         ("wbank_i", &half),
         ("waddr_i", &addr.part(0, row_addr.width())),
-        ("wdata_i", &word.part(0, stream::ROW_BITS)),
+        ("wdata_i", &input.out("row_word_o")),
         ("read_i", &row_read),
         ("rbank_i", &row_bank),
         ("raddr_i", &row_addr),
@@ -126,9 +99,9 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let chan_addr = m.net("chan_addr", Ty::u(addr_bits(config.channel_words())));
     let chan_bits = config.lanes() * stream::CHANNEL_BITS;
     let chan_ports = [
-        ("write_i", &control.out("channels_o")),
+        ("write_i", &input.out("channels_o")),
         ("waddr_i", &addr.part(0, chan_addr.width())),
-        ("wdata_i", &word.part(0, chan_bits)),
+        ("wdata_i", &input.out("channel_word_o")),
         ("read_i", &chan_read),
         ("raddr_i", &chan_addr),
     ];
@@ -143,15 +116,15 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
     let rq_read_done = bit(&mut m, "rq_read_done");
     let acts_done = bit(&mut m, "acts_done");
     let queue_ports = [
-        ("run_i", &control.out("run_o")),
+        ("run_i", &input.out("run_o")),
         ("half_i", &half),
-        ("mode_i", &control.out("mode_o")),
-        ("rows_i", &control.out("run_rows_o")),
-        ("last_cols_i", &control.out("last_cols_o")),
-        ("k_tiles_i", &control.out("k_tiles_o")),
-        ("n_tiles_i", &control.out("n_tiles_o")),
-        ("mult_i", &control.out("mult_o")),
-        ("shift_i", &control.out("shift_o")),
+        ("mode_i", &input.out("mode_o")),
+        ("rows_i", &input.out("run_rows_o")),
+        ("last_cols_i", &input.out("last_cols_o")),
+        ("k_tiles_i", &input.out("k_tiles_o")),
+        ("n_tiles_i", &input.out("n_tiles_o")),
+        ("mult_i", &input.out("mult_o")),
+        ("shift_i", &input.out("shift_o")),
         ("mm_ready_i", &mm_ready),
         ("mm_done_i", &mm_done),
         ("mm_done_bank_i", &mm_done_bank),
@@ -256,34 +229,12 @@ pub fn engine(config: &Config) -> Result<Arc<Module>, Error> {
                 b.when_else(
                     &mm.out("wait_o"),
                     |b| b.set(&stall, &stall.k(2)),
-                    |b| b.when(&control.out("waiting_o"), |b| b.set(&stall, &stall.k(3))),
+                    |b| b.when(&input.out("waiting_o"), |b| b.set(&stall, &stall.k(3))),
                 );
             },
         );
     });
-    m.output_is("idle_o", &(control.out("idle_o") & fifo.out("empty_o")));
-    m.output_is("error_o", &control.out("error_o"));
+    m.output_is("idle_o", &(input.out("idle_o") & fifo.out("empty_o")));
+    m.output_is("error_o", &input.out("error_o"));
     m.build()
-}
-
-/// The payload word as operands of the PEs: as it is, or decoded where the formats' codes differ from the PEs'.
-fn operands(
-    m: &mut ModuleBuilder,
-    config: &Config,
-    control: &Outputs,
-    name: &str,
-    word: &Expr,
-    codes: &[Operand],
-    to: Operand,
-    count: u32,
-) -> Result<Expr, Error> {
-    if codes.iter().all(|&code| code == to) {
-        return Ok(word.part(0, count * to.bits()));
-    }
-    let widest = codes.iter().map(|code| code.bits()).max().unwrap_or(to.bits());
-    let decode = decode::decode(config, &format!("decode_{name}"), codes, to, count)?;
-    let codes_word = word.part(0, count * widest);
-    let format = control.out("format_o").part(0, crate::rtl::index_bits(codes.len() as u32));
-    let inputs = [("word_i", &codes_word), ("format_i", &format)];
-    Ok(m.instance(&format!("u_decode_{name}"), &decode, &inputs).out("word_o"))
 }

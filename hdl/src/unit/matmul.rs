@@ -51,8 +51,9 @@ pub fn matmul(config: &Config) -> Result<Arc<Module>, Error> {
         last_n: last(&cmd_n_tiles_i),
         whole: None,
     };
-    let rows = Rows::describe(&mut m, config, &plan, &chunk);
-    let preload = preload(&mut m, config, &rows, &tile_ready_i);
+    let rows = Rows::describe(&mut m, config, &plan, &chunk)?;
+    let preload = preload(&mut m, config, &rows.tile_start, &tile_ready_i);
+    m.assign(&rows.next_loaded, &preload.next_loaded_q);
     m.output_is("pop_o", &(&preload.start | &preload.busy));
 
     let (sum, line) = compute(&mut m, config, &plan, &rows, [&act_i, &weight_i, &preload.load_q])?;

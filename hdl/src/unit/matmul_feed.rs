@@ -1,12 +1,19 @@
 //! Weights into the array: the preload of the next tile, and in the accelerator the command it belongs to.
 
+use std::sync::Arc;
+
 use spec::Config;
 
 use super::matmul_meaning::Meaning;
-use super::matmul_rows::{Chunk, Rows, Whole};
+use super::matmul_rows::{Chunk, Whole};
+#[cfg(doc)]
+use super::mm::command_ports;
 use super::mm_plan::MmPlan;
+use super::module_name;
 use super::ram::addr_bits;
-use crate::rtl::{Expr, ModuleBuilder, Ty};
+use super::requant_plan::count_of;
+use crate::error::Error;
+use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// A preload in progress.
 pub(super) struct Preload {
@@ -16,64 +23,97 @@ pub(super) struct Preload {
     pub start: Expr,
     /// Words of weights after the first are being read.
     pub busy: Expr,
+    /// A preload has begun for a tile that has not started.
+    pub next_loaded_q: Expr,
 }
 
 /// Lets the weights of the next tile into the array while `ready` says that they are there.
-pub(super) fn preload(m: &mut ModuleBuilder, config: &Config, rows: &Rows, ready: &Expr) -> Preload {
+pub(super) fn preload(m: &mut ModuleBuilder, config: &Config, tile_start: &Expr, ready: &Expr) -> Preload {
     let cycles = config.preload_cycles();
     m.section("Preload: may start in the cycle in which the previous tile starts, never waits midway");
     let load_q = m.reg("load_q", Ty::u(cycles));
     let next_loaded_q = m.reg("next_loaded_q", Ty::bit());
-    m.assign(&rows.next_loaded, &next_loaded_q);
     let busy = if cycles > 1 { load_q.part(0, cycles - 1).any() } else { Expr::u(1, 0) };
     let busy = m.wire("preload_busy", &busy);
-    let free = m.wire("preload_free", &(!&next_loaded_q | &rows.tile_start));
+    let free = m.wire("preload_free", &(!&next_loaded_q | tile_start));
     let start = m.wire("preload_start", &(ready & !&busy & &free));
-    m.next_reset(&next_loaded_q, 0, None, &(&start | (&next_loaded_q & !&rows.tile_start)));
+    m.next_reset(&next_loaded_q, 0, None, &(&start | (&next_loaded_q & !tile_start)));
     let load_d = if cycles > 1 { Expr::concat(&[load_q.part(0, cycles - 1), start.clone()]) } else { start.clone() };
     m.next_reset(&load_q, 0, None, &load_d);
-    Preload { load_q, start, busy }
+    Preload { load_q, start, busy, next_loaded_q }
 }
 
-/// The accelerator's command whose weights enter; it is kept until its last tile has begun to enter and its rows are
-/// being computed.
-pub(super) struct Feed {
+/// `<prefix>_matmul_feed`: the command whose weights enter the array; it is kept until its last tile has begun to enter
+/// and its rows are being computed.
+///
+/// Ports: `cmd_valid_i`, `cmd_ready_o`, [`command_ports`], `accept_o` (a command comes); its chunk for the rows
+/// ([`Chunk`]): `valid_o`, `rows_ready_i`, `taken_o` (both), `bank_o`, `last_row_o`, `last_k_o`, `last_n_o`, `half_o`, `act_o`,
+/// `add_o`, with scales `last_tile_o`, `blocks_o`; `room_i` (the feet can take one more command), `to_feet_o` (what they need
+/// of it: lowest first tag, first accumulator word, and where built kind of scales, whether activations have blocks);
+/// weights `tile_ready_i`, `pop_o`, `load_o` (one-hot, with the weights popped), `tile_start_i`, `next_loaded_o`; where formats
+/// differ `code_o` (place of their code in [`super::mm_plan::weight_codes`], with `load_o`), `e2m1_o` (its activations are
+/// E2M1). With scales `weights_empty_i`, `scale_room_i` (the scale buffer has a free place), `header_reserve_o` (a header's
+/// first word is read), `header_complete_o` (its last one), and where headers may take two words `header_first_o` (a word
+/// that is not the last), `two_headers_o`.
+///
+/// # Errors
+/// If the description is inconsistent (a bug, not bad input).
+pub(super) fn matmul_feed(config: &Config, plan: &MmPlan) -> Result<Arc<Module>, Error> {
+    let doc = format!(
+        "Commands and weights of the matrix multiply unit. The weights of the next tile enter the array\n\
+         while the current one computes, {} of each tile, also across commands.{}",
+        count_of(config.preload_cycles(), "word"),
+        if plan.scales.any() {
+            " Headers of block scales\nare read while the weight buffer has no weights to give."
+        } else {
+            ""
+        }
+    );
+    let mut m = ModuleBuilder::new(module_name(config, "matmul_feed"), doc);
+    let room_i = m.input("room_i", Ty::bit());
+    let rows_ready_i = m.input("rows_ready_i", Ty::bit());
+    let tile_start_i = m.input("tile_start_i", Ty::bit());
+    let feed = Feed::describe(&mut m, config, plan, &room_i)?;
+    m.assign(&feed.taken, &(&feed.chunk.valid & &rows_ready_i));
+    feed.walk(&mut m, config, &tile_start_i);
+    let Feed { chunk, taken, at_feet, accept, e2m1_q, .. } = feed;
+    let mut out = |name: &str, value: &Expr| m.output_is(name, value);
+    out("accept_o", &accept);
+    out("taken_o", &taken);
+    out("to_feet_o", &at_feet);
+    out("valid_o", &chunk.valid);
+    out("bank_o", &chunk.bank);
+    out("last_row_o", &chunk.last_row);
+    out("last_k_o", &chunk.last_k);
+    out("last_n_o", &chunk.last_n);
+    if let Some(whole) = &chunk.whole {
+        out("half_o", &whole.half);
+        out("act_o", &whole.act);
+        out("add_o", &whole.add);
+        if let Some((last_tile, some)) = &whole.block {
+            out("last_tile_o", last_tile);
+            out("blocks_o", some);
+        }
+    }
+    if let Some(e2m1_q) = &e2m1_q {
+        out("e2m1_o", e2m1_q);
+    }
+    m.build()
+}
+
+struct Feed {
     /// For the counters of rows.
-    pub chunk: Chunk,
+    chunk: Chunk,
     /// Its rows are taken in this cycle; a wire to be driven.
-    pub taken: Expr,
-    /// What the column feet need of it, lowest first: tag, first accumulator word, and where built kind of scales, whether
-    /// activations have blocks.
-    pub at_feet: Expr,
+    taken: Expr,
+    at_feet: Expr,
     /// A command is accepted.
-    pub accept: Expr,
+    accept: Expr,
     /// Place of its weights' code in [`super::mm_plan::weight_codes`].
     code_q: Option<Expr>,
     /// Its activations are E2M1.
-    pub e2m1_q: Option<Expr>,
+    e2m1_q: Option<Expr>,
     held: Held,
-}
-
-/// Header words of scales that are read from the weight buffer.
-pub(super) struct Header {
-    /// The last word of a header is being read.
-    pub complete: Expr,
-    /// Its first word is being read: it takes a place of the scale buffer.
-    pub reserve: Expr,
-    /// The scale buffer has a free place; a wire to be driven.
-    pub room: Expr,
-    /// Where headers may take two words: a word that is not the last is being read, and this header has two.
-    pub two: Option<(Expr, Expr)>,
-}
-
-/// What the walk through the tiles says.
-pub(super) struct Walk {
-    /// One-hot row marker that goes with `weight_i`.
-    pub load_q: Expr,
-    /// Place in [`super::mm_plan::weight_codes`] of the code of `weight_i`, where there are several.
-    pub code_q: Option<Expr>,
-    /// Headers, where there are scales.
-    pub header: Option<Header>,
 }
 
 struct Blocks {
@@ -95,8 +135,8 @@ struct Held {
 
 impl Feed {
     /// Takes commands; `room` says that the feet can take one more.
-    pub fn describe(m: &mut ModuleBuilder, config: &Config, plan: &MmPlan, room: &Expr) -> Self {
-        let meaning = Meaning::describe(m, config, plan);
+    fn describe(m: &mut ModuleBuilder, config: &Config, plan: &MmPlan, room: &Expr) -> Result<Self, Error> {
+        let meaning = Meaning::describe(m, config, plan)?;
         m.section("The command whose weights enter; its rows may begin as soon as the previous command's are done");
         let valid_i = m.input("cmd_valid_i", Ty::bit());
         let count = |m: &mut ModuleBuilder, name: &str, port_bits: u32, bits: u32| {
@@ -164,11 +204,11 @@ impl Feed {
         let at_feet = m.wire("to_feet", &Expr::concat(&at_feet));
         let feeds = m.wire("feeds", &(&valid_q & !&fed_q));
         let held = Held { feeds, accept: accept.clone(), last_k_q, last_n_q, last_fed, two_headers_q, blocks };
-        Self { chunk, taken, at_feet, accept, code_q, e2m1_q, held }
+        Ok(Self { chunk, taken, at_feet, accept, code_q, e2m1_q, held })
     }
 
     /// Walks through the command's headers and tiles.
-    pub fn walk(&self, m: &mut ModuleBuilder, config: &Config, rows: &Rows) -> Walk {
+    fn walk(&self, m: &mut ModuleBuilder, config: &Config, tile_start: &Expr) {
         let tile_ready_i = m.input("tile_ready_i", Ty::bit());
         let held = &self.held;
         let wants_header_q = held.blocks.as_ref().map(|_| m.reg("wants_header_q", Ty::bit()));
@@ -177,7 +217,7 @@ impl Feed {
             ready = ready & !wants_header_q;
         }
         let ready = m.wire("weights_ready", &ready);
-        let preload = preload(m, config, rows, &ready);
+        let preload = preload(m, config, tile_start, &ready);
 
         m.section("K tile and N tile whose weights enter next");
         let k_q = m.reg("feed_k_q", held.last_k_q.ty());
@@ -191,45 +231,52 @@ impl Feed {
         let n_step = m.wire("feed_n_step", &(&held.accept | (&preload.start & &k_last)));
         m.next_if(&n_q, &n_step, &held.accept.mux(&n_q.k(0), &(&n_q + n_q.k(1))));
 
-        let header = wants_header_q.zip(held.blocks.as_ref()).map(|(wants_q, blocks)| {
+        let header_pop = wants_header_q.zip(held.blocks.as_ref()).map(|(wants_q, blocks)| {
             m.section("Headers: read while no weights are, as soon as the block before has entered");
             let empty_i = m.input("weights_empty_i", Ty::bit());
-            let room = m.net("scale_room", Ty::bit());
+            let room_i = m.input("scale_room_i", Ty::bit());
             let tile_q = m.reg("feed_tile_q", blocks.last_tile_q.ty());
             let block_ends = m.wire("feed_block_ends", &(&anew | tile_q.eq(&blocks.last_tile_q)));
             m.next_if(&tile_q, &step, &block_ends.mux(&tile_q.k(0), &(&tile_q + tile_q.k(1))));
             let can_read = m.wire("header_readable", &(&wants_q & &held.feeds & !&preload.busy & !&empty_i));
-            let (pop, header) = match &held.two_headers_q {
+            let (pop, complete, reserve) = match &held.two_headers_q {
                 Some(two_q) => {
                     let second_q = m.reg("second_header_q", Ty::bit());
-                    let pop = m.wire("header_pop", &(can_read & (&second_q | &room)));
+                    let pop = m.wire("header_pop", &(can_read & (&second_q | &room_i)));
                     let complete = m.wire("header_complete", &(&pop & (&second_q | !two_q)));
                     m.next_reset(&second_q, 0, Some(&pop), &(!&second_q & two_q));
-                    let reserve = m.wire("header_reserve", &(&pop & !&second_q));
-                    let first = m.wire("header_first", &(&pop & !&complete));
-                    (pop, Header { complete, reserve, room, two: Some((first, two_q.clone())) })
+                    m.output_is("header_first_o", &(&pop & !&complete));
+                    m.output_is("two_headers_o", two_q);
+                    let reserve = &pop & !&second_q;
+                    (pop, complete, reserve)
                 }
                 None => {
-                    let pop = m.wire("header_pop", &(can_read & &room));
-                    (pop.clone(), Header { complete: pop.clone(), reserve: pop, room, two: None })
+                    let pop = m.wire("header_pop", &(can_read & &room_i));
+                    (pop.clone(), pop.clone(), pop)
                 }
             };
+            m.output_is("header_reserve_o", &reserve);
+            m.output_is("header_complete_o", &complete);
             let wants_d = m.net("wants_header_d", Ty::bit());
             m.comb("a header comes before the first tile of each block", |b| {
-                b.set(&wants_d, &(&wants_q & !&header.complete));
+                b.set(&wants_d, &(&wants_q & !&complete));
                 b.when(&preload.start, |b| b.set(&wants_d, &(&block_ends & &blocks.some)));
                 b.when(&held.accept, |b| b.set(&wants_d, &blocks.comes));
             });
             m.next_reset(&wants_q, 0, None, &wants_d);
-            (pop, header)
+            pop
         });
         let mut pop = &preload.start | &preload.busy;
-        if let Some((header_pop, _)) = &header {
+        if let Some(header_pop) = &header_pop {
             pop = pop | header_pop;
         }
         m.output_is("pop_o", &pop);
-        // The command may change while its last tile's words are still being read.
-        let code_q = self.code_q.as_ref().map(|code| m.pipe_if("code_q", &preload.start, code));
-        Walk { load_q: preload.load_q, code_q, header: header.map(|(_, header)| header) }
+        m.output_is("load_o", &preload.load_q);
+        m.output_is("next_loaded_o", &preload.next_loaded_q);
+        if let Some(code) = &self.code_q {
+            // The command may change while its last tile's words are still being read.
+            let code_q = m.pipe_if("code_q", &preload.start, code);
+            m.output_is("code_o", &code_q);
+        }
     }
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use spec::Config;
 
-use super::fifo::fifo;
 use super::matmul::{Line, MEMORY_PORTS, compute};
-use super::matmul_feed::{Feed, Header};
-use super::matmul_rows::{Flags, Rows};
-use super::mm_plan::{MmPlan, weight_codes};
-use super::ram::addr_bits;
-use super::scale::{KIND_BITS, RowScale, scale};
-use super::{accumulate, decode, decode_acts, module_name};
+use super::matmul_feed::matmul_feed;
+use super::matmul_feet::matmul_feet;
+use super::matmul_rows::{Chunk, Flags, Rows, Whole};
+use super::mm::command_ports;
+use super::mm_plan::{MmPlan, decodes_acts, two_headers, weight_codes};
+use super::{decode, decode_acts, module_name};
 use crate::error::Error;
+use crate::rtl::connect::Outputs;
 use crate::rtl::module::Conn;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
@@ -21,7 +21,7 @@ use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 /// Ports: command `cmd_valid_i`, `cmd_ready_o`, the fields of `MM` as `cmd_<field>_i`, `cmd_tag_i`; weights
 /// `tile_ready_i`, `weights_empty_i` (where there are scales), `pop_o`, `weight_i` (codes or header words, as loaded, one
 /// cycle after `pop_o`); activations `act_read_o`, `act_bank_o`, `act_addr_o`, `act_i` (`[rows]` codes of 8 bits and a
-/// scale byte, one cycle later); accumulator memory as in [`accumulate::accumulate`]; `done_o` with `done_tag_o`: a
+/// scale byte, one cycle later); accumulator memory as in [`super::accumulate::accumulate`]; `done_o` with `done_tag_o`: a
 /// command's last word is being written; `idle_o`: no command is held; `row_o`, `wait_o` (a row enters; a row waits for
 /// weights).
 ///
@@ -40,80 +40,106 @@ pub fn matmul_whole(config: &Config) -> Result<Arc<Module>, Error> {
         plan.scale_stages()
     );
     let mut m = ModuleBuilder::new(module_name(config, "matmul"), doc);
-    let room = m.net("may_take", Ty::bit());
-    let feed = Feed::describe(&mut m, config, &plan, &room);
-    let rows = Rows::describe(&mut m, config, &plan, &feed.chunk);
-    m.assign(&feed.taken, &(&feed.chunk.valid & &rows.ready));
+    let cmd_valid_i = m.input("cmd_valid_i", Ty::bit());
+    let command: Vec<(&str, Expr)> =
+        command_ports(config).into_iter().map(|(name, bits)| (name, m.input(name, Ty::u(bits)))).collect();
+    let tile_ready_i = m.input("tile_ready_i", Ty::bit());
+    let weights_empty_i = plan.scales.any().then(|| m.input("weights_empty_i", Ty::bit()));
     let weight_i = m.input("weight_i", Ty::u(config.weight_word_bits()));
     let act_i = m.input("act_i", Ty::u(plan.act_word_bits(config)));
     let rdata_i = m.input("rdata_i", Ty::u(plan.acc_word_bits(config)));
-    let walk = feed.walk(&mut m, config, &rows);
-    let scale_word = walk.header.as_ref().map(|header| gather(&mut m, config, header, &weight_i));
+
+    m.section("Commands and weights");
+    let bit = |m: &mut ModuleBuilder, name: &str| m.net(name, Ty::bit());
+    let [room, rows_free, tile_start] = ["room", "rows_free", "tile_start"].map(|name| bit(&mut m, name));
+    let scale_room = plan.scales.any().then(|| bit(&mut m, "scale_room"));
+    let mut ports = vec![
+        ("cmd_valid_i", &cmd_valid_i),
+        ("tile_ready_i", &tile_ready_i),
+        ("room_i", &room),
+        ("rows_ready_i", &rows_free),
+        ("tile_start_i", &tile_start),
+    ];
+    ports.extend(command.iter().map(|(name, value)| (*name, value)));
+    ports.extend(weights_empty_i.iter().map(|empty| ("weights_empty_i", empty)));
+    ports.extend(scale_room.iter().map(|room| ("scale_room_i", room)));
+    let feed = m.instance("u_feed", &matmul_feed(config, &plan)?, &ports);
+    m.output_is("cmd_ready_o", &feed.out("cmd_ready_o"));
+    m.output_is("pop_o", &feed.out("pop_o"));
+    let chunk = Chunk {
+        valid: feed.out("valid_o"),
+        bank: feed.out("bank_o"),
+        last_row: feed.out("last_row_o"),
+        last_k: feed.out("last_k_o"),
+        last_n: feed.out("last_n_o"),
+        whole: Some(Whole {
+            half: feed.out("half_o"),
+            act: feed.out("act_o"),
+            add: feed.out("add_o"),
+            block: plan.scales.any().then(|| (feed.out("last_tile_o"), feed.out("blocks_o"))),
+        }),
+    };
+    let rows = Rows::describe(&mut m, config, &plan, &chunk)?;
+    m.assign(&rows.next_loaded, &feed.out("next_loaded_o"));
+    m.assign(&rows_free, &rows.ready);
+    m.assign(&tile_start, &rows.tile_start);
+    let (taken, to_feet) = (feed.out("taken_o"), feed.out("to_feet_o"));
 
     m.section("Codes to the operands of the PEs");
     let codes = weight_codes(config);
     let count = config.preload_rows() * config.array.cols;
     let widest = codes.iter().map(|code| code.bits()).max().unwrap_or(8);
     let word = weight_i.part(0, count * widest);
-    let weight = match &walk.code_q {
-        Some(code_q) => {
-            let decode = decode::decode(config, "decode_weights", &codes, config.weight_operand(), count)?;
-            m.instance("u_decode_weights", &decode, &[("word_i", &word), ("format_i", code_q)]).out("word_o")
-        }
-        None => word,
+    let weight = if codes.len() > 1 {
+        let decode = decode::decode(config, "decode_weights", &codes, config.weight_operand(), count)?;
+        let code = feed.out("code_o");
+        m.instance("u_decode_weights", &decode, &[("word_i", &word), ("format_i", &code)]).out("word_o")
+    } else {
+        word
     };
-    let act = operands(&mut m, config, &feed, &act_i)?;
-    let (sum, line) = compute(&mut m, config, &plan, &rows, [&act, &weight, &walk.load_q])?;
+    let e2m1 = decodes_acts(config).then(|| feed.out("e2m1_o"));
+    let act = operands(&mut m, config, (&taken, e2m1.as_ref()), &act_i)?;
+    let (sum, line) = compute(&mut m, config, &plan, &rows, [&act, &weight, &feed.out("load_o")])?;
 
-    m.section("What the column feet need of the commands whose rows are in the array");
-    let early = line.at(line.stages - 2);
+    let scale_word = plan.scales.any().then(|| gather(&mut m, config, &plan, &feed, &weight_i));
+    m.section("Column feet");
+    let (early, feet) = (line.at(line.stages - 2), line.at(line.stages - 1));
     let leaves = m.wire("chunk_leaves", &(early.flag(Flags::VALID) & early.flag(Flags::CHUNK_LAST)));
-    let buffer = fifo(config, feed.at_feet.width(), plan.flight_depth(config))?;
-    let ports = [("reserve_i", &feed.taken), ("push_i", &feed.taken), ("data_i", &feed.at_feet), ("ready_i", &leaves)];
-    let flight = m.instance("u_flight", &buffer, &ports);
-    m.assign(&room, &flight.out("room_o"));
-    let at_feet = flight.out("data_o");
-    let base_bits = addr_bits(plan.acc_words);
-    let tag = m.pipe("tag_q", &at_feet.part(0, 4));
-    let base = m.pipe("base_q", &at_feet.part(4, base_bits));
-
-    let scaled = match (&walk.header, scale_word) {
-        (Some(header), Some(word)) => {
-            let byte = (plan.scales.act_factor > 0).then(|| bytes(&mut m, config, &line, &act_i));
-            let kind = m.wire("kind_at_feet", &at_feet.part(4 + base_bits, KIND_BITS));
-            let byte = byte.map(|byte| (at_feet.bit(4 + base_bits + KIND_BITS), byte));
-            let row = RowScale::describe(&mut m, plan.scales, &kind, byte.as_ref());
-            scales(&mut m, config, &plan, &line, header, (&word, &sum, &kind, &row))?
-        }
-        _ => sum,
-    };
-    let feet = line.at(line.stages - 1);
-    let mut flags =
-        m.wire("feet_flags", &Expr::concat(&feet.ports().iter().rev().map(|(_, f)| (*f).clone()).collect::<Vec<_>>()));
-    let (mut tag, mut base) = (tag, base);
-    for stage in 1..=plan.scale_stages() {
-        flags = m.pipe_reset(&format!("feet_flags{stage}_q"), 0, &flags);
-        tag = m.pipe(&format!("tag{stage}_q"), &tag);
-        base = m.pipe(&format!("base{stage}_q"), &base);
+    let mut ports = feet.ports();
+    ports.extend([
+        ("push_i", &taken),
+        ("command_i", &to_feet),
+        ("leaves_i", &leaves),
+        ("sum_i", &sum),
+        ("rdata_i", &rdata_i),
+    ]);
+    let byte = (plan.scales.act_factor > 0).then(|| bytes(&mut m, config, &line, &act_i));
+    ports.extend(byte.iter().map(|byte| ("byte_i", byte)));
+    let reserve = feed.out("header_reserve_o");
+    if let Some((come, word)) = &scale_word {
+        ports.extend([
+            ("block_last_i", feet.flag(Flags::BLOCK_LAST)),
+            ("reserve_i", &reserve),
+            ("word_come_i", come),
+            ("word_i", word),
+        ]);
     }
-
-    m.section("Accumulators");
-    let flag: Vec<Expr> = (0..flags.width()).map(|i| flags.bit(i)).collect();
-    let mut inputs: Vec<(&str, &Expr)> = feet.ports().iter().zip(&flag).map(|((name, _), f)| (*name, f)).collect();
-    inputs.extend([("base_i", &base), ("sum_i", &scaled), ("rdata_i", &rdata_i)]);
-    let out = m.instance("u_accumulate", &accumulate::adder(config, &plan)?, &inputs);
+    let out = m.instance("u_feet", &matmul_feet(config, &plan, to_feet.width())?, &ports);
+    m.assign(&room, &out.out("room_o"));
+    if let Some(scale_room) = &scale_room {
+        m.assign(scale_room, &out.out("scale_room_o"));
+    }
     for port in MEMORY_PORTS {
         m.output_is(port, &out.out(port));
     }
     let done = out.out("done_o");
     m.output_is("done_o", &done);
-    let done_tag_q = m.pipe("done_tag_q", &tag);
-    m.output_is("done_tag_o", &done_tag_q);
+    m.output_is("done_tag_o", &out.out("done_tag_o"));
 
     m.section("Commands held");
     let held_q = m.reg("held_q", Ty::u(plan.held_bits(config)));
     let held_d = m.net("held_d", held_q.ty());
-    let change = m.wire("held_change", &Expr::concat(&[feed.accept.clone(), done]));
+    let change = m.wire("held_change", &Expr::concat(&[feed.out("accept_o"), done]));
     m.comb("a command comes, or is done", |b| {
         b.set(&held_d, &held_q);
         b.case(&change, |c| {
@@ -127,15 +153,20 @@ pub fn matmul_whole(config: &Config) -> Result<Arc<Module>, Error> {
 }
 
 /// The activation codes of a word as operands of the PEs.
-fn operands(m: &mut ModuleBuilder, config: &Config, feed: &Feed, act_i: &Expr) -> Result<Expr, Error> {
+fn operands(
+    m: &mut ModuleBuilder,
+    config: &Config,
+    (taken, e2m1): (&Expr, Option<&Expr>),
+    act_i: &Expr,
+) -> Result<Expr, Error> {
     let rows = config.array.rows;
     let codes = m.wire("act_codes", &act_i.part(0, 8 * rows));
     let from = m.nets("act_code", Ty::u(8), rows);
     let to = m.nets("act_operand", Ty::u(config.act_operand().bits()), rows);
     m.split(&codes, &from, 0, 1, rows);
     let mut conns = vec![("code_i", from.step(0, 1, 0)), ("operand_o", to.step(0, 1, 0))];
-    if let Some(e2m1_q) = &feed.e2m1_q {
-        let reads_q = m.pipe_if("reads_e2m1_q", &feed.taken, e2m1_q);
+    if let Some(e2m1) = e2m1 {
+        let reads_q = m.pipe_if("reads_e2m1_q", taken, e2m1);
         let e2m1_q = m.pipe("act_e2m1_q", &reads_q);
         conns.push(("e2m1_i", Conn::In(e2m1_q)));
     }
@@ -144,20 +175,19 @@ fn operands(m: &mut ModuleBuilder, config: &Config, feed: &Feed, act_i: &Expr) -
 }
 
 /// The scale word of a block from one or two header words: whether it has come, and the word.
-fn gather(m: &mut ModuleBuilder, config: &Config, header: &Header, weight_i: &Expr) -> (Expr, Expr) {
+fn gather(m: &mut ModuleBuilder, config: &Config, plan: &MmPlan, feed: &Outputs, weight_i: &Expr) -> (Expr, Expr) {
     m.section("Scale words from headers, one byte a column");
     let cols = config.array.cols;
-    let come_q = m.pipe_reset("scale_word_come_q", 0, &header.complete);
+    let come_q = m.pipe_reset("scale_word_come_q", 0, &feed.out("header_complete_o"));
     let whole = |word: &Expr| word.part(0, 8 * cols);
-    let word = match &header.two {
-        Some((first, two)) => {
-            let half_come_q = m.pipe_reset("half_come_q", 0, first);
-            let low = weight_i.part(0, 4 * cols);
-            let half_q = m.pipe_if("half_q_of_scales", &half_come_q, &low);
-            let both = Expr::concat(&[low, half_q]);
-            if weight_i.width() < 8 * cols { both } else { two.mux(&both, &whole(weight_i)) }
-        }
-        None => whole(weight_i),
+    let word = if two_headers(config, plan.scales) {
+        let half_come_q = m.pipe_reset("half_come_q", 0, &feed.out("header_first_o"));
+        let low = weight_i.part(0, 4 * cols);
+        let half_q = m.pipe_if("half_q_of_scales", &half_come_q, &low);
+        let both = Expr::concat(&[low, half_q]);
+        if weight_i.width() < 8 * cols { both } else { feed.out("two_headers_o").mux(&both, &whole(weight_i)) }
+    } else {
+        whole(weight_i)
     };
     (come_q, m.wire("scale_word", &word))
 }
@@ -170,45 +200,4 @@ fn bytes(m: &mut ModuleBuilder, config: &Config, line: &Line, act_i: &Expr) -> E
     let next = if stages > 1 { Expr::concat(&[bytes_q.part(0, 8 * (stages - 1)), byte]) } else { byte };
     m.next(&bytes_q, &next);
     bytes_q.part(8 * (stages - 1), 8)
-}
-
-/// Sums scaled by their block's word and their row's byte.
-fn scales(
-    m: &mut ModuleBuilder,
-    config: &Config,
-    plan: &MmPlan,
-    line: &Line,
-    header: &Header,
-    (word, sum, kind, row): (&(Expr, Expr), &Expr, &Expr, &RowScale),
-) -> Result<Expr, Error> {
-    m.section("Scales of the blocks whose sums are still to come");
-    let cols = config.array.cols;
-    let feet = line.at(line.stages - 1);
-    let leaves = m.wire("block_leaves", &(feet.flag(Flags::VALID) & feet.flag(Flags::BLOCK_LAST)));
-    let buffer = fifo(config, 8 * cols, plan.scale_depth(config))?;
-    let ports = [("reserve_i", &header.reserve), ("push_i", &word.0), ("data_i", &word.1), ("ready_i", &leaves)];
-    let buffer = m.instance("u_scales", &buffer, &ports);
-    m.assign(&header.room, &buffer.out("room_o"));
-
-    m.section("Sums times scales");
-    let kind_q = m.pipe("kind_q", kind);
-    let sums = m.nets("tile_sum", Ty::s(config.sum_bits()), cols);
-    let weights = m.nets("column_scale", Ty::u(8), cols);
-    let scaled = m.nets("scaled_sum", Ty::s(plan.addend_bits), cols);
-    m.split(sum, &sums, 0, 1, cols);
-    m.split(&buffer.out("data_o"), &weights, 0, 1, cols);
-    let mut conns = vec![
-        ("sum_i", sums.step(0, 1, 0)),
-        ("kind_i", Conn::In(kind_q)),
-        ("weight_i", weights.step(0, 1, 0)),
-        ("scaled_o", scaled.step(0, 1, 0)),
-    ];
-    if let Some(factor) = &row.factor {
-        conns.push(("row_factor_i", Conn::In(m.pipe("row_factor_q", factor))));
-    }
-    if let Some(shift) = &row.shift {
-        conns.push(("row_shift_i", Conn::In(m.pipe("row_shift_q", shift))));
-    }
-    m.grid("u_scale", &scale(config, plan)?, 1, cols, &conns);
-    Ok(m.join("scaled", &scaled, 0, 1, cols))
 }

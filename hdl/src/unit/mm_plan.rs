@@ -8,6 +8,8 @@ use crate::rtl::{bits_for, index_bits};
 
 /// Words that the addresses of an `MM` instruction reach.
 const ADDRESSED_WORDS: u32 = 1 << 14;
+/// Most rows of an `MM` instruction: the heads of attention give it more than a chunk has.
+const MOST_ROWS: u32 = 1 << 11;
 /// Most commands between their first row and their last sum.
 const MOST_IN_FLIGHT: u32 = 8;
 
@@ -22,7 +24,7 @@ pub struct MmPlan {
     pub act_words: u32,
     /// Bits of what a column foot adds: a tile's partial sum, scaled where there are scales.
     pub addend_bits: u32,
-    /// Bits of a row's place in its chunk.
+    /// Bits of a row's place in its command.
     pub row: u32,
     /// Bits of the tiles along K, modulo a power of two.
     pub k_tiles: u32,
@@ -128,7 +130,7 @@ impl MmPlan {
             acc_words,
             act_words,
             addend_bits: if scales.any() { acc_bits } else { config.sum_bits() },
-            row: index_bits(config.array.chunk_rows.min(act_words).min(acc_words)),
+            row: index_bits(act_words.min(acc_words).min(MOST_ROWS)),
             k_tiles: index_bits(act_words.min(1 << 12)),
             n_tiles: index_bits(acc_words),
             whole: true,

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use spec::Config;
 use spec::stream::{CHANNEL_BITS, ROW_BITS};
 
-use super::fifo::fifo;
 use super::module_name;
-use super::pack::{pack, result_bits};
-use super::requant_datapath::{
-    Command, LaneControls, Scales, lane_inputs, lanes, ratio, row_inputs, scales, statistics,
-};
-use super::requant_pipeline::{PerParity, Pipeline, pipeline};
+use super::requant_datapath::{Command, LaneControls, lane_inputs, lanes};
+use super::requant_pipeline::{Measure, PerParity, Pipeline, pipeline};
 use super::requant_plan::{Plan, count_of};
+use super::requant_results::{requant_results, shares_beats};
+use super::requant_scales::requant_scales;
 use super::requant_sequencer::{address_bits, requant_sequencer};
+use super::requant_stats::requant_stats;
 use super::row_scale;
-use super::row_stats::BIAS_CYCLES;
+use super::row_stats::{BIAS_CYCLES, RANGE_CYCLES};
 use super::run_sizes::RunSizes;
 use crate::error::Error;
-use crate::rtl::connect::Outputs;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// `<prefix>_requant`: reads a chunk's accumulators and gives its codes, row by row, each row with its scale.
@@ -111,19 +109,19 @@ pub fn requant(config: &Config) -> Result<Arc<Module>, Error> {
     let pipeline = pipeline(&mut m, plan, &sequencer);
     m.assign(&drained, &!pipeline.emit.taps.any());
 
-    m.section("Scale and zero point of each row's inputs");
+    m.section("Lanes");
     let fetch = sequencer.out("fetch_o");
     let fetched_q = m.pipe_reset("fetched_q", 0, &fetch);
-    let rows = row_inputs(&mut m, plan, &pipeline, &fetched_q, &row_data_i);
-
-    m.section("Lanes");
     let controls = LaneControls::declare(&mut m, plan);
-    let inputs = lane_inputs(&mut m, plan, &sequencer, &pipeline, &acc_data_i, &chan_data_i);
-    let zero_offset = rows.zero_offset.as_ref();
-    let (aligned, codes) = lanes(&mut m, config, plan, &command, &inputs, &controls, zero_offset)?;
-    let ranges = match &aligned {
-        Some(aligned) => statistics(&mut m, config, plan, &command, &pipeline, aligned, &controls)?,
-        None => None,
+    let inputs = lane_inputs(&mut m, config, plan, (&sequencer, &pipeline), &acc_data_i, &chan_data_i)?;
+    let zero_offset = plan.asymmetric.then(|| m.net("zero_offset", Ty::s(9)));
+    let (aligned, codes) = lanes(&mut m, config, plan, &command, &inputs, &controls, zero_offset.as_ref())?;
+
+    let ranges = match (&aligned, &pipeline.measure) {
+        (Some(aligned), Some(measure)) => {
+            Some(statistics(&mut m, config, plan, &command, (&pipeline, measure), aligned, &controls)?)
+        }
+        _ => None,
     };
     if let (Some(ready), Some(measure)) = (&stats_ready, &pipeline.measure) {
         // The bias is there `reduced + BIAS_CYCLES + 1` cycles after the row's last word was issued to be measured, and a
@@ -133,14 +131,63 @@ pub fn requant(config: &Config) -> Result<Arc<Module>, Error> {
         let flags = PerParity::flag(&mut m, "stats_ready", set, (&fetch, &pipeline.parity.at(0)));
         m.assign(ready, &flags.both());
     }
-    let events = (&accept, &fetch, &fetched_q);
-    let scales = scales(&mut m, config, plan, &command, &pipeline, events, &rows, ranges.as_ref())?;
-    m.assign(&scale_ready, &scales.ready);
-    ratio(&mut m, plan, &pipeline, &scales, &controls);
 
-    let results = Results { emit: &sequencer.out("emit_o"), room: &room, ready: &out_ready_i };
-    let (empty, out) = results.describe(&mut m, config, plan, &pipeline, &scales, &codes)?;
-    let busy = !sequencer.out("cmd_ready_o") | !empty | out.out("out_valid_o");
+    m.section("Scales");
+    let mut inputs = vec![
+        ("start_i", accept),
+        ("mult_i", command.mult.clone()),
+        ("shift_i", command.shift.clone()),
+        ("fetch_i", fetch),
+        ("fetch_odd_i", pipeline.parity.at(0)),
+        ("fetched_i", fetched_q),
+        ("fetched_odd_i", pipeline.parity.at(1)),
+        ("row_data_i", row_data_i),
+        ("result_odd_i", pipeline.parity.at(plan.out())),
+    ];
+    inputs.extend(command.asymmetric.iter().map(|flag| ("asymmetric_i", flag.clone())));
+    inputs.extend(command.fixed.iter().map(|flag| ("fixed_i", flag.clone())));
+    if let (Some(measure), Some(ranges)) = (&pipeline.measure, &ranges) {
+        let stage = plan.reduced() + RANGE_CYCLES;
+        inputs.extend([
+            ("range_done_i", measure.done.at(stage)),
+            ("range_odd_i", pipeline.parity.at(stage)),
+            ("even_range_i", ranges.even()),
+            ("odd_range_i", ranges.odd()),
+        ]);
+    }
+    if plan.fixed {
+        inputs.push(("ratio_mult_odd_i", pipeline.parity.at(plan.aligned() - 1)));
+        inputs.push(("ratio_shift_odd_i", pipeline.parity.at(plan.aligned())));
+    }
+    let inputs: Vec<(&str, &Expr)> = inputs.iter().map(|(name, value)| (*name, value)).collect();
+    let scales = m.instance("u_scales", &requant_scales(config, plan)?, &inputs);
+    m.assign(&scale_ready, &scales.out("ready_o"));
+    let driven =
+        [(&zero_offset, "zero_offset_o"), (&controls.mult, "ratio_mult_o"), (&controls.amount, "ratio_shift_o")];
+    for (net, port) in driven {
+        if let Some(net) = net {
+            m.assign(net, &scales.out(port));
+        }
+    }
+
+    m.section("Results");
+    let stage = plan.out();
+    let mut inputs = vec![
+        ("reserve_i", sequencer.out("emit_o")),
+        ("push_i", pipeline.emit.at(stage)),
+        ("trailer_i", pipeline.trailer.at(stage)),
+        ("codes_i", codes),
+        ("mult_i", scales.out("mult_o")),
+        ("shift_i", scales.out("shift_o")),
+        ("out_ready_i", out_ready_i),
+    ];
+    if shares_beats(config, plan) {
+        inputs.push(("last_i", pipeline.last.at(stage)));
+    }
+    let inputs: Vec<(&str, &Expr)> = inputs.iter().map(|(name, value)| (*name, value)).collect();
+    let out = m.instance("u_results", &requant_results(config, plan)?, &inputs);
+    m.assign(&room, &out.out("room_o"));
+    let busy = !sequencer.out("cmd_ready_o") | !out.out("empty_o") | out.out("out_valid_o");
     for (name, port) in &ports {
         let value = match *name {
             "busy_o" => busy.clone(),
@@ -152,52 +199,42 @@ pub fn requant(config: &Config) -> Result<Arc<Module>, Error> {
     m.build()
 }
 
-/// The way from the lanes to the output stream.
-struct Results<'a> {
-    emit: &'a Expr,
-    room: &'a Expr,
-    ready: &'a Expr,
-}
-
-impl Results<'_> {
-    /// FIFO and packer; gives whether the FIFO is empty, and the packer's ports.
-    fn describe(
-        &self,
-        m: &mut ModuleBuilder,
-        config: &Config,
-        plan: &Plan,
-        pipeline: &Pipeline,
-        scales: &Scales,
-        codes: &Expr,
-    ) -> Result<(Expr, Outputs), Error> {
-        m.section("Results: codes, and at a row's end its scale; its zero point is the code of A = 0");
-        let (stage, bits) = (plan.out(), result_bits(plan));
-        let odd = pipeline.parity.at(stage);
-        let zero_point = Expr::concat(&[!codes.bit(7), codes.slice(6, 0)]);
-        let scale = Expr::concat(&[zero_point, scales.shift.of(&odd), scales.mult.of(&odd)]);
-        let scale_flag = pipeline.trailer.at(stage);
-        let result = scale_flag.mux(&scale.extend(bits), &codes.extend(bits));
-        let mut parts = vec![scale_flag, result];
-        let shares_beats = config.bus.data_bits / (8 * plan.lanes) > 1;
-        if shares_beats {
-            parts.insert(0, pipeline.last.at(stage));
-        }
-        let result = m.wire("result", &Expr::concat(&parts));
-        let fifo = fifo(config, result.width(), plan.fifo_depth())?;
-        let pack_ready = m.net("taken", Ty::bit());
-        let push = pipeline.emit.at(stage);
-        let inputs = [("reserve_i", self.emit), ("push_i", &push), ("data_i", &result), ("ready_i", &pack_ready)];
-        let fifo = m.instance("u_fifo", &fifo, &inputs);
-        m.assign(self.room, &fifo.out("room_o"));
-        let stored = fifo.out("data_o");
-        let (data, scale_flag) = (stored.slice(bits - 1, 0), stored.bit(bits));
-        let last_flag = shares_beats.then(|| stored.bit(bits + 1));
-        let valid = fifo.out("valid_o");
-        let mut inputs =
-            vec![("valid_i", &valid), ("scale_i", &scale_flag), ("data_i", &data), ("out_ready_i", self.ready)];
-        inputs.extend(last_flag.iter().map(|last| ("last_i", last)));
-        let pack = m.instance("u_pack", &pack(config, plan)?, &inputs);
-        m.assign(&pack_ready, &pack.out("ready_o"));
-        Ok((fifo.out("empty_o"), pack))
+/// Row statistics, for the lanes; gives the ranges of both rows under way.
+fn statistics(
+    m: &mut ModuleBuilder,
+    config: &Config,
+    plan: &Plan,
+    command: &Command,
+    (pipeline, measure): (&Pipeline, &Measure),
+    aligned: &Expr,
+    controls: &LaneControls,
+) -> Result<PerParity, Error> {
+    m.section("Row statistics");
+    let (reduced, early) = (plan.reduced(), plan.load() - 1);
+    let mut inputs = vec![
+        ("aligned_i", aligned.clone()),
+        ("valid_i", measure.word.at(reduced)),
+        ("first_i", measure.first.at(reduced)),
+        ("range_done_i", measure.done.at(reduced + RANGE_CYCLES)),
+        ("range_odd_i", pipeline.parity.at(reduced + RANGE_CYCLES)),
+        ("bias_done_i", measure.done.at(reduced + BIAS_CYCLES)),
+        ("bias_odd_i", pipeline.parity.at(reduced + BIAS_CYCLES)),
+        ("word_odd_i", pipeline.parity.at(plan.aligned())),
+        ("divide_i", pipeline.emit.at(early)),
+        ("divide_odd_i", pipeline.parity.at(early)),
+    ];
+    if plan.dividers > 1 {
+        inputs.push(("divided_i", pipeline.emit.at(plan.load() + plan.steps())));
     }
+    inputs.extend(command.asymmetric.iter().map(|flag| ("asymmetric_i", flag.clone())));
+    let inputs: Vec<(&str, &Expr)> = inputs.iter().map(|(name, value)| (*name, value)).collect();
+    let stats = m.instance("u_stats", &requant_stats(config, plan)?, &inputs);
+    let driven =
+        [(&controls.bias, "bias_o"), (&controls.dens, "den_o"), (&controls.load, "load_o"), (&controls.pick, "pick_o")];
+    for (net, port) in driven {
+        if let Some(net) = net {
+            m.assign(net, &stats.out(port));
+        }
+    }
+    Ok(PerParity::of_both([stats.out("even_range_o"), stats.out("odd_range_o")]))
 }

@@ -16,7 +16,7 @@ use crate::rtl::module::Conn;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
 /// Bits of a sum after its zero point is taken out, and of the accumulator it comes from.
-const SUM_BITS: u32 = 32;
+pub(super) const SUM_BITS: u32 = 32;
 /// Bits of the sum times its alignment: |P'| <= 2^31, times at most 2^15.
 const PRODUCT_BITS: u32 = 47;
 /// Bits that alignment drops.

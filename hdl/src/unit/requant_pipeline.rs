@@ -70,6 +70,21 @@ impl PerParity {
         Self([of("even", &|odd| !odd), of("odd", &|odd| odd.clone())])
     }
 
+    /// From the even and the odd row's item.
+    pub(super) fn of_both(items: [Expr; 2]) -> Self {
+        Self(items)
+    }
+
+    /// The even row's.
+    pub(super) fn even(&self) -> Expr {
+        self.0[0].clone()
+    }
+
+    /// The odd row's.
+    pub(super) fn odd(&self) -> Expr {
+        self.0[1].clone()
+    }
+
     pub(super) fn of(&self, odd: &Expr) -> Expr {
         odd.mux(&self.0[1], &self.0[0])
     }

@@ -95,7 +95,7 @@ fn a_changed_requantizer_is_found_at_its_value() {
 fn changed_control_is_found_in_the_first_cycle_that_differs() {
     let config = tiny();
     // Rows of a tile end one too early or never: the second row of a chunk of three is where it shows.
-    let sources = changed(&config, "matmul", "row_last = row_q == last_row_q", "row_last = row_q != last_row_q");
+    let sources = changed(&config, "matmul_rows", "row_last = row_q == last_row_q", "row_last = row_q != last_row_q");
     let (verdict, first) = found(&config, &sources, &Options::default());
     assert!(first.tile.starts_with("0/0/"), "{first:?}");
     assert!(first.row.is_some_and(|r| r < 3) && first.step != first.rtl, "{first:?}");

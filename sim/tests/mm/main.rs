@@ -13,7 +13,8 @@ fn config(rows: u32, cols: u32, preload: u32, formats: &[Format]) -> Config {
     config.array.rows = rows;
     config.array.cols = cols;
     config.array.preload_rows = preload;
-    config.array.chunk_rows = 64;
+    // Instructions may have more rows than a chunk has.
+    config.array.chunk_rows = 3;
     config.pe.kind = if formats == POWERS { PeKind::Shift } else { PeKind::Mac };
     config.pe.formats = formats.to_vec();
     config.validate().unwrap();
