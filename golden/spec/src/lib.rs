@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod config;
 pub mod cost;
+pub mod energy;
 pub mod error;
 pub mod isa;
 pub mod kind;

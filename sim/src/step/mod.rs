@@ -14,6 +14,7 @@ mod flatten;
 mod level;
 mod memory;
 mod random;
+pub mod saif;
 mod template;
 mod toggle;
 pub mod vcd;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use hdl::rtl::Design;
-use hdl::rtl::expr::{BinOp, Expr, Node, UnOp};
+use hdl::rtl::expr::{BinOp, Expr, Node, SigId, UnOp};
 use hdl::rtl::module::{Conn, Item, Module};
 use hdl::rtl::stmt::Stmt;
 
@@ -52,7 +52,11 @@ fn visit(module: &Arc<Module>, found: &mut HashMap<String, Logic>) {
 
 /// The logic of one module.
 pub fn of(module: &Module) -> Logic {
-    let mut count = Count { logic: Logic::default(), seen: HashSet::new() };
+    let assigned = module.items.iter().filter_map(|item| match item {
+        Item::Assign(sig, value) => Some((*sig, value)),
+        _ => None,
+    });
+    let mut count = Count { logic: Logic::default(), seen: HashSet::new(), wires: assigned.collect() };
     for item in &module.items {
         match item {
             Item::Assign(_, value) | Item::AssignElem(_, _, value) => count.expr(value),
@@ -84,24 +88,32 @@ pub fn of(module: &Module) -> Logic {
     count.logic
 }
 
-struct Count {
+struct Count<'a> {
     logic: Logic,
     seen: HashSet<usize>,
-}
-
-/// An operand without its widening.
-fn narrow(expr: &Expr) -> &Expr {
-    match expr.node() {
-        Node::Extend(inner) | Node::Cast(inner) => narrow(inner),
-        _ => expr,
-    }
+    wires: HashMap<SigId, &'a Expr>,
 }
 
 fn is_constant(expr: &Expr) -> bool {
-    matches!(narrow(expr).node(), Node::Const(_) | Node::Named(..))
+    match expr.node() {
+        Node::Extend(inner) | Node::Cast(inner) => is_constant(inner),
+        node => matches!(node, Node::Const(_) | Node::Named(..)),
+    }
 }
 
-impl Count {
+impl Count<'_> {
+    /// Bits of an operand without its widening, also where a wire of its own holds the wide form.
+    fn narrow_bits(&self, expr: &Expr) -> f64 {
+        match expr.node() {
+            Node::Extend(inner) | Node::Cast(inner) => self.narrow_bits(inner),
+            Node::Sig(id, _) => match self.wires.get(id).map(|wire| (wire.node(), wire)) {
+                Some((Node::Extend(_) | Node::Cast(_), wire)) => self.narrow_bits(wire),
+                _ => f64::from(expr.width()),
+            },
+            _ => f64::from(expr.width()),
+        }
+    }
+
     fn stmts(&mut self, stmts: &[Stmt], depth: u32) {
         for stmt in stmts {
             match stmt {
@@ -173,8 +185,7 @@ impl Count {
         let bits = f64::from(a.width());
         match op {
             BinOp::Mul => {
-                let of = |e: &Expr| f64::from(narrow(e).width());
-                self.logic.multiplier_bits += of(a) * of(b);
+                self.logic.multiplier_bits += self.narrow_bits(a) * self.narrow_bits(b);
             }
             // With a constant, half of a full adder is left.
             BinOp::Add | BinOp::Sub | BinOp::Lt | BinOp::Le => {
@@ -203,7 +214,8 @@ mod tests {
         let mut m = ModuleBuilder::new("m", "Test.");
         let a = m.input("a_i", Ty::s(8));
         let b = m.input("b_i", Ty::s(4));
-        let product = &a.extend(12) * &b.extend(12);
+        let wide = m.wire("wide", &a.extend(12));
+        let product = &wide * &b.extend(12);
         let sum = &product + &product;
         let chosen = a.slice(0, 0).mux(&sum, &product);
         m.output_is("y_o", &chosen);

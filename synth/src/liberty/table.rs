@@ -47,7 +47,8 @@ impl Template {
                 indices: indices(group).into_iter().flatten().collect(),
             }
         };
-        library.all("lu_table_template").map(|group| (group.name().to_string(), template(group))).collect()
+        let groups = library.all("lu_table_template").chain(library.all("power_lut_template"));
+        groups.map(|group| (group.name().to_string(), template(group))).collect()
     }
 }
 

@@ -1,0 +1,248 @@
+//! Technology files: energies and areas, each with its source.
+
+use serde::Deserialize;
+
+use crate::error::Error;
+
+/// The files that come with the program: name, text.
+const FILES: [(&str, &str); 5] = [
+    ("generic45", include_str!("../../technologies/generic45.toml")),
+    ("nangate45", include_str!("../../technologies/nangate45.toml")),
+    ("sky130", include_str!("../../technologies/sky130.toml")),
+    ("asap7", include_str!("../../technologies/asap7.toml")),
+    ("osu018", include_str!("../../technologies/osu018.toml")),
+];
+/// Memories that are not of the chip's own cells.
+const MEMORIES: &str = include_str!("../../technologies/memories.toml");
+
+/// A number and where it comes from.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sourced {
+    /// The number, in the unit that its name says.
+    pub value: f64,
+    /// Its source.
+    pub source: String,
+}
+
+/// Energies of flip-flops.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// One flip of the state.
+    pub toggle_pj: Sourced,
+    /// One cycle of the clock at one flip-flop: both edges and the pin's charge.
+    pub clock_pj: Sourced,
+    /// Leakage of one.
+    pub leakage_nw: Sourced,
+}
+
+/// Energies of combinational logic, for a cycle in which every bit that enters a module flips; they fall with the share
+/// of bits that does.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogicEnergy {
+    /// A product of two bits in a multiplier, its adder included.
+    pub multiplier_bit_pj: Sourced,
+    /// A bit of an adder.
+    pub adder_bit_pj: Sourced,
+    /// Other logic as large as a two-input NAND.
+    pub gate_pj: Sourced,
+    /// Leakage of logic as large as a two-input NAND.
+    pub gate_leakage_nw: Sourced,
+}
+
+/// Nets between units.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bus {
+    /// One flip.
+    pub toggle_pj: Sourced,
+}
+
+/// A technology.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Technology {
+    /// Name on the command line.
+    pub name: String,
+    /// What it is.
+    pub title: String,
+    /// Feature size in nm.
+    pub node_nm: f64,
+    /// Supply in volts.
+    pub volts: f64,
+    /// Clock in MHz if none is given; leakage and power depend on it.
+    pub freq_mhz: f64,
+    /// Flip-flops.
+    pub register: Register,
+    /// Combinational logic.
+    pub logic: LogicEnergy,
+    /// Nets between units.
+    pub bus: Bus,
+    /// What the figures leave out.
+    pub remarks: Vec<String>,
+}
+
+/// Memories on the chip: energy of an access to a word of 64 bits of a memory of `bytes`, which grows with the square root
+/// of the size and in proportion to the word; other technologies by their capacitance and voltage.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sram {
+    /// Energy of an access to 64 bits.
+    pub access_pj: Sourced,
+    /// Size of the memory for which it holds.
+    pub bytes: f64,
+    /// Feature size for which it holds.
+    pub node_nm: f64,
+    /// Supply for which it holds.
+    pub volts: f64,
+    /// How it is scaled.
+    pub scaling: String,
+}
+
+/// A kind of DRAM.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dram {
+    /// Name on the command line.
+    pub name: String,
+    /// Energy of a bit read.
+    pub read_pj_per_bit: Sourced,
+    /// Energy of a bit written.
+    pub write_pj_per_bit: Sourced,
+}
+
+/// Memories.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memories {
+    /// On the chip.
+    pub sram: Sram,
+    /// Beside it.
+    pub dram: Vec<Dram>,
+}
+
+impl Technology {
+    /// Names of the technologies that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|(name, _)| *name)
+    }
+
+    /// The technology of that name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the names that there are.
+    pub fn find(name: &str) -> Result<Self, Error> {
+        let Some((_, text)) = FILES.iter().find(|(n, _)| *n == name) else {
+            let names: Vec<&str> = Self::names().collect();
+            let cure = "choose one of them, or write a file like those in synth/technologies";
+            return Err(Error::Invalid(spec::Problem::new("technology", name, names.join(", "), cure)));
+        };
+        Self::parse(text)
+    }
+
+    /// Reads a technology file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let wrong = |what: String| {
+            let cure = "write the file like those in synth/technologies";
+            Error::Invalid(spec::Problem::new(
+                "technology",
+                what.trim(),
+                "every field, each number with its source",
+                cure,
+            ))
+        };
+        let technology: Self = toml::from_str(text).map_err(|e| wrong(e.message().to_string()))?;
+        let (r, l) = (&technology.register, &technology.logic);
+        let all = [
+            ("register.toggle_pj", &r.toggle_pj),
+            ("register.clock_pj", &r.clock_pj),
+            ("register.leakage_nw", &r.leakage_nw),
+            ("logic.multiplier_bit_pj", &l.multiplier_bit_pj),
+            ("logic.adder_bit_pj", &l.adder_bit_pj),
+            ("logic.gate_pj", &l.gate_pj),
+            ("logic.gate_leakage_nw", &l.gate_leakage_nw),
+            ("bus.toggle_pj", &technology.bus.toggle_pj),
+        ];
+        for (name, number) in all {
+            if !number.value.is_finite() || number.value < 0.0 || number.source.trim().len() < 10 {
+                return Err(wrong(format!("{name} = {} from {:?}", number.value, number.source)));
+            }
+        }
+        let positive =
+            [("node_nm", technology.node_nm), ("volts", technology.volts), ("freq_mhz", technology.freq_mhz)];
+        match positive.into_iter().find(|(_, v)| !v.is_finite() || *v <= 0.0) {
+            Some((name, value)) => Err(wrong(format!("{name} = {value}"))),
+            None => Ok(technology),
+        }
+    }
+}
+
+impl Memories {
+    /// Those that come with the program.
+    pub fn load() -> Self {
+        toml::from_str(MEMORIES).unwrap_or_else(|e| unreachable!("the file is tested: {e}"))
+    }
+
+    /// The kind of DRAM of that name.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the names that there are.
+    pub fn dram(&self, name: &str) -> Result<&Dram, Error> {
+        self.dram.iter().find(|d| d.name == name).ok_or_else(|| {
+            let names: Vec<&str> = self.dram.iter().map(|d| d.name.as_str()).collect();
+            Error::Invalid(spec::Problem::new("dram", name, names.join(", "), "choose one of them"))
+        })
+    }
+}
+
+impl Sram {
+    /// Energy of one bit of an access to a memory of so many bits.
+    pub fn bit_pj(&self, memory_bits: f64, technology: &Technology) -> f64 {
+        let size = (memory_bits / 8.0 / self.bytes).sqrt();
+        let scale = technology.node_nm / self.node_nm * (technology.volts / self.volts).powi(2);
+        self.access_pj.value / 64.0 * size * scale
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_whole_and_every_number_has_a_source() {
+        for name in Technology::names() {
+            assert_eq!(Technology::find(name).unwrap().name, name);
+        }
+        let memories = Memories::load();
+        for dram in &memories.dram {
+            assert!(dram.read_pj_per_bit.source.len() > 20 && dram.write_pj_per_bit.source.len() > 20, "{}", dram.name);
+        }
+        assert!(memories.dram("hbm2").is_ok());
+        let error = memories.dram("core").unwrap_err().to_string();
+        assert!(error.contains("ddr4") && error.contains("lpddr4"), "{error}");
+    }
+
+    #[test]
+    fn a_number_without_a_source_is_refused() {
+        let (_, text) = FILES[1];
+        let at = text.find("source = ").unwrap();
+        let end = at + text[at..].find('\n').unwrap();
+        let without = format!("{}source = \"\"{}", &text[..at], &text[end..]);
+        assert!(Technology::parse(&without).unwrap_err().to_string().contains("source"));
+        assert!(Technology::find("mine").unwrap_err().to_string().contains("nangate45"));
+    }
+
+    #[test]
+    fn memories_are_those_of_the_table() {
+        let (memories, mut technology) = (Memories::load(), Technology::find("generic45").unwrap());
+        technology.volts = memories.sram.volts;
+        let word = |kib: f64| 64.0 * memories.sram.bit_pj(kib * 8192.0, &technology);
+        assert!((word(8.0) - 10.0).abs() < 1e-9 && (word(32.0) - 20.0).abs() < 1e-9);
+        assert!((word(1024.0) / 100.0 - 1.0).abs() < 0.15, "{}", word(1024.0));
+    }
+}
