@@ -9,7 +9,7 @@ use hdl::unit::top::top;
 use sim::accel::Accelerator;
 use sim::lower::program::{LinearInput, linear, roofline};
 use sim::memory::Timing;
-use spec::isa::{OutputKind, Program};
+use spec::isa::{Field, Instr, Op, OutputKind, Program};
 use spec::model::QLayer;
 use spec::qmodel::{ActMode, QActs};
 use spec::{Config, Dyadic, Format, Operand, PeKind, RowScale, ScaleRule, Scaling, Tensor};
@@ -158,6 +158,28 @@ fn arrays_and_buses_of_any_shape() {
                     compare_all(&config, &layer, m, &mut draw);
                 }
             }
+        }
+    }
+}
+
+/// Where few rows fit half of the activation buffer, their codes take both halves, in two products for each N tile.
+#[test]
+fn long_rows_in_both_halves_of_the_buffer() {
+    let mut draw = Draw(5);
+    for format in [Format::W8a8, Format::W4a8, Format::Mxfp4a8] {
+        let mut config = config(4, 4, &[format]);
+        config.buffer.act_bytes = 2 * 36 * 5;
+        config.bus.data_bits = 32;
+        for (k, acts) in [(120, ActMode::Symmetric), (88, ActMode::Asymmetric)] {
+            if format == Format::Mxfp4a8 && acts == ActMode::Asymmetric {
+                continue;
+            }
+            let layer = random_layer(30, k, Coding { acts, ..Coding::new(format) }, 3);
+            let acts = codes(&layer, 7, &mut draw);
+            let program = compare(&config, &layer, &LinearInput::Codes(&acts));
+            let adds = |i: &&Instr| i.op() == Op::Mm && i.get(Field::Add) == 1;
+            assert!(program.instrs.iter().any(|i| adds(&i)), "{format:?}: no product is added");
+            compare(&config, &layer, &LinearInput::Codes(&codes(&layer, 1, &mut draw)));
         }
     }
 }

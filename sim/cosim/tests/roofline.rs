@@ -69,6 +69,18 @@ fn prefill_of_linear_layers() {
     }
 }
 
+#[test]
+#[ignore = "three million cycles of the whole machine: several minutes"]
+fn prefill_of_larger_linear_layers() {
+    let (config, mut accelerator) = base();
+    for (format, k, n) in [(Format::W8a8, 2048, 768), (Format::W4a8, 2048, 768), (Format::W4a8, 768, 2048)] {
+        let program = layer_program(&config, format, 128, k, n);
+        let name = format!("{} 128x{k}x{n}", format.name());
+        let fraction = fraction(&mut accelerator, &program, &name);
+        assert!(fraction >= 0.95, "{name}: {fraction}");
+    }
+}
+
 /// The shape of a model of 15 million parameters, of which the head has 9.
 const SHAPE: Shape =
     Shape { hidden: 288, ffn: 768, blocks: 6, heads: 6, kv_heads: 6, head_dim: 48, vocab: 32_000, positions: 256 };

@@ -5,6 +5,7 @@
 //! stored, and the rows of the next chunk are coded into the other half of the activation buffer in between.
 
 mod plan;
+mod rows;
 
 use spec::isa::{Field, Machine, Op, Output, OutputKind, Program};
 use spec::model::QLayer;
@@ -14,7 +15,7 @@ use spec::{Config, Dyadic, Operand, Problem, ScaleRule, Scaling, Tensor};
 use self::plan::{LinearPlan, rows_entry};
 use super::emit::Emit;
 use super::image::{self, Image, Part};
-use super::ops::{ACT, Coded, Coding, OUT, format_code, scaling_code};
+use super::ops::{OUT, format_code};
 use super::plan::s;
 use super::roofline::linear_work;
 use crate::error::Error;
@@ -180,9 +181,12 @@ impl Lower<'_> {
                 if let Some((chunk, part, slot, bank)) = before.replace((chunk, part.clone(), slot, bank)) {
                     self.store(chunk, &part, slot, bank)?;
                 }
-                // Rows of the next chunk, in shares.
+                // Rows of the next chunk, in shares; behind the last part where they take the same place.
                 if let Some(&next) = chunks.get(index + 1) {
-                    let share = |place: usize| place * next.rows / parts.len();
+                    let share = |place: usize| match self.plan.split {
+                        None => place * next.rows / parts.len(),
+                        Some(_) => place / parts.len() * next.rows,
+                    };
                     for row in share(place)..share(place + 1) {
                         self.code(next, row, number)?;
                     }
@@ -211,40 +215,6 @@ impl Lower<'_> {
         }
         self.e.dyadic(s::LAYER, self.layer.linear.requant.step)?;
         self.e.push(Op::Seto, &[(Field::Width, 3)])
-    }
-
-    /// Row `row` of a chunk to the activation buffer; its step and zero point to S.
-    fn code(&mut self, chunk: Chunk, row: usize, number: usize) -> Result<(), Error> {
-        let n = self.layer.linear.weight.cols;
-        let slot = self.plan.row_slots[self.row_slot];
-        self.row_slot = (self.row_slot + 1) % self.plan.row_slots.len();
-        let addr = self.rows as usize + (chunk.first + row) * self.stride;
-        self.e.push(Op::Ldp, &[(Field::Addr, addr), (Field::N, n), (Field::Dst, slot), (Field::Type, number)])?;
-        let (step, zero_point) = rows_entry(chunk.half, self.plan.rows, row);
-        let to = Coded { half: chunk.half, rows: chunk.rows, row, step, zero_point };
-        match self.input {
-            LinearInput::Codes(_) => {
-                let used = self.e.machine.used_rows(self.layer.scaling) as usize;
-                let seta = [
-                    (Field::Rows, to.rows),
-                    (Field::Row, row),
-                    (Field::Used, used),
-                    (Field::Block, self.layer.scaling.block().unwrap_or(0)),
-                    (Field::Half, usize::from(chunk.half)),
-                ];
-                self.e.push(Op::Seta, &seta)?;
-                self.e.push(Op::Vpar, &[(Field::N, n), (Field::B, slot), (Field::To, ACT)])
-            }
-            LinearInput::Wide { steps, rule, .. } => {
-                let coding = Coding::of(self.layer, rule);
-                let (red, d) = coding.reduced();
-                let [z, scratch] = self.plan.z;
-                let fields = [(Field::N, n), (Field::Dst, z), (Field::B, slot), (Field::Red, red), (Field::D, d)];
-                self.e.push(Op::Vpar, &fields)?;
-                self.e.dyadic(s::WIDE, steps[chunk.first + row])?;
-                coding.emit(&mut self.e, n, z, s::WIDE, scratch, &to)
-            }
-        }
     }
 
     /// Steps of the sums of a chunk to memory; zero points of codes to S.
@@ -285,24 +255,6 @@ impl Lower<'_> {
             self.e.push(Op::Ldp, &sums)?;
         }
         Ok(slot)
-    }
-
-    /// Multiplies a chunk by a part that was loaded, and gives the bank of its sums.
-    fn multiply(&mut self, chunk: Chunk, part: &Part) -> Result<bool, Error> {
-        let layer = self.layer;
-        let bank = self.bank;
-        self.bank = !bank;
-        let fields = [
-            (Field::Rows, chunk.rows),
-            (Field::KTiles, self.e.machine.k_tiles(layer.linear.weight.cols as u32, layer.scaling) as usize),
-            (Field::NTiles, part.n_tiles),
-            (Field::Format, format_code(layer.linear.format)),
-            (Field::Scaling, scaling_code(layer.scaling)),
-            (Field::Half, usize::from(chunk.half)),
-            (Field::Bank, usize::from(bank)),
-        ];
-        self.e.push(Op::Mm, &fields)?;
-        Ok(bank)
     }
 
     /// Aligned sums of a chunk's product with a part to memory.

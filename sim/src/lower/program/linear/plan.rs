@@ -23,6 +23,9 @@ const ROW_SLOTS: usize = 3;
 pub(super) struct LinearPlan {
     /// Most rows of a chunk.
     pub rows: usize,
+    /// Inputs whose codes lie in the first half of the activation buffer, the others in the second one; without it a
+    /// chunk has one half and the next chunk the other.
+    pub split: Option<usize>,
     /// N tiles of a part.
     pub part_tiles: usize,
     /// PB: parameters of parts, rows, a zero.
@@ -116,8 +119,10 @@ impl LinearPlan {
             return refuse("vec.elements", machine.elements, z + scratch);
         }
         let entries = (SCALARS - s::ROWS) / 4;
-        let rows = (machine.act_words as usize / k_tiles).min(machine.chunk_rows as usize).min(entries);
-        let rows = rows.min(machine.acc_words as usize / least).min(2047).min(m).max(1);
+        let fixed = (machine.chunk_rows as usize).min(entries).min(machine.acc_words as usize / least).min(2047).min(m);
+        let whole = fixed.min(machine.act_words as usize / k_tiles).max(1);
+        let split = Self::split(machine, layer, input, [whole, fixed]);
+        let rows = split.map_or(whole, |(_, rows)| rows);
         let room = (machine.params as usize - ROW_SLOTS * k - 1) / (SLOTS * cols * channel_params(layer));
         let most = (machine.acc_words as usize / rows).min(room).max(least);
         let part_tiles = n_tiles.div_ceil(PARTS).next_multiple_of(step).min(most / step * step).max(least);
@@ -125,11 +130,38 @@ impl LinearPlan {
         let first_row = SLOTS * slot;
         Ok(Self {
             rows,
+            split: split.map(|(inputs, _)| inputs),
             part_tiles,
             slots: [0, 1, 2].map(|i| i * slot),
             row_slots: [0, 1, 2].map(|i| first_row + i * k),
             zero: first_row + ROW_SLOTS * k,
             z: [z, z + k],
         })
+    }
+
+    /// Inputs in the first half, and rows of a chunk, where rows that take both halves of the activation buffer make a
+    /// layer faster: with few rows in a chunk its weights take longer to load than to use, with rows in both halves
+    /// coding those of the next chunk waits for the end of this one.
+    fn split(
+        machine: &Machine,
+        layer: &QLayer,
+        input: &LinearInput,
+        [whole, fixed]: [usize; 2],
+    ) -> Option<(usize, usize)> {
+        let ((m, k), n) = (input.shape(), layer.linear.weight.rows);
+        let format = layer.linear.format;
+        let unit = layer.scaling.block().unwrap_or(machine.rows as usize);
+        let first = k.div_ceil(2).next_multiple_of(unit);
+        if first >= k || matches!(input, LinearInput::Wide { .. }) {
+            return None;
+        }
+        let tiles = |k: usize| machine.k_tiles(k as u32, layer.scaling) as usize;
+        let rows = fixed.min(machine.act_words as usize / tiles(first).max(tiles(k - first))).max(1);
+        let word_bits = u64::from(machine.column_words(k as u32, format, layer.scaling) * machine.word_bits(format));
+        let beats = word_bits.div_ceil(8 * u64::from(machine.beat_bytes)) as usize;
+        let cycles = |rows: usize| n.div_ceil(machine.cols as usize) * (m * tiles(k)).max(m.div_ceil(rows) * beats);
+        // A row of codes takes its words and twice some cycles between two operations.
+        let coding = m * (k / machine.lanes as usize + 40);
+        (cycles(rows) + coding < cycles(whole)).then_some((first, rows))
     }
 }
