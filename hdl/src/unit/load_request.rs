@@ -184,13 +184,17 @@ fn checks(m: &mut ModuleBuilder, config: &Config, instr: &Expr, op: &Expr) -> (E
     };
     let words = m.wire("words", &field(instr, Op::Ldw, Field::Words));
     let format = m.wire("format", &field(instr, Op::Ldw, Field::Format));
-    let per_format: Vec<(u32, Expr)> = config
-        .pe
-        .formats
-        .iter()
-        .filter_map(|f| Some((Format::ALL.iter().position(|g| g == f)? as u32, f)))
-        .map(|(place, f)| (place, word_beats(m, config, f.weight().bits(), &words)))
-        .collect();
+    // Formats of equal codes share the sum.
+    let mut by_bits: Vec<(u32, Expr)> = Vec::new();
+    let mut per_format: Vec<(u32, Expr)> = Vec::new();
+    for format in &config.pe.formats {
+        let Some(place) = Format::ALL.iter().position(|f| f == format) else { continue };
+        let bits = format.weight().bits();
+        if !by_bits.iter().any(|(known, _)| *known == bits) {
+            by_bits.push((bits, word_beats(m, config, bits, &words)));
+        }
+        per_format.extend(by_bits.iter().filter(|(b, _)| *b == bits).map(|(_, beats)| (place as u32, beats.clone())));
+    }
     let n = m.wire("n", &field(instr, Op::Ldp, Field::N));
     let dst = field(instr, Op::Ldp, Field::Dst);
     let number = m.wire("number_type", &field(instr, Op::Ldp, Field::Type));

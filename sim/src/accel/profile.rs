@@ -86,7 +86,8 @@ impl Order {
         self.retire_in(queue as usize);
     }
 
-    fn retire_in(&mut self, queue: usize) {
+    /// [`Self::retire`] by the queue's place, fetch behind them.
+    pub(crate) fn retire_in(&mut self, queue: usize) {
         self.retired[queue] = (self.retired[queue] + 1).min(self.places[queue].len() - 1);
     }
 }

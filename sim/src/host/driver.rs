@@ -40,6 +40,12 @@ pub struct Placed {
 pub struct Counters(Vec<(&'static str, u64)>);
 
 impl Counters {
+    /// Values in the order of the registers.
+    pub(crate) fn new(values: impl IntoIterator<Item = u64>) -> Self {
+        let names = (0..regs::COUNTER_COUNT).filter_map(regs::counter);
+        Self(names.zip(values).map(|((name, _), value)| (name, value)).collect())
+    }
+
     /// The counter of that name; nothing if there is none.
     pub fn get(&self, name: &str) -> Option<u64> {
         self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| *value)

@@ -7,7 +7,7 @@ mod model;
 mod monitor;
 mod signals;
 mod sparse;
-mod timing;
+pub(crate) mod timing;
 
 pub use model::AxiMemory;
 pub use monitor::{Monitor, Violation};

@@ -38,7 +38,7 @@ impl Timing {
 
 /// The wait before the next item of a channel that the memory drives: counted from the item before it on.
 #[derive(Debug)]
-pub(super) struct Wait {
+pub(crate) struct Wait {
     stalls: Stalls,
     sent: u64,
     left: Stall,
@@ -65,7 +65,7 @@ impl Wait {
 
 /// At most so many beats in so many cycles.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     beats: u64,
     cycles: u64,
     /// In units of `1 / beats` cycles.
