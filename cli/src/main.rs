@@ -13,6 +13,8 @@ mod program_file;
 mod repeat;
 mod report;
 mod result;
+mod text;
+mod whole;
 mod workload;
 
 use std::io::IsTerminal;

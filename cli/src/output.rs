@@ -82,6 +82,12 @@ impl Output {
         self.progress(ProgressBar::with_draw_target(Some(len), self.target()), style, label)
     }
 
+    /// A bar for a run of `len`, which says what it does and how long it will still take.
+    pub fn run_bar(&self, len: u64) -> ProgressBar {
+        let style = "[{bar:20}] {percent:>3} % {elapsed}, {eta} left, {msg}";
+        self.progress(ProgressBar::with_draw_target(Some(len), self.target()), style, "")
+    }
+
     /// A sign of life for work of unknown length.
     pub fn spinner(&self, label: &str) -> ProgressBar {
         self.progress(ProgressBar::with_draw_target(None, self.target()), "{spinner} {msg} {elapsed}", label)

@@ -59,7 +59,7 @@ impl Table {
         let is_number = |c: usize| {
             let numeric = |cell: &String| {
                 let digits = cell.trim_start_matches(['+', '-']);
-                digits.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('x')
+                cell == "-" || digits.starts_with(|c: char| c.is_ascii_digit()) && !cell.contains('x')
             };
             !self.rows.is_empty() && self.rows.iter().filter_map(|row| row.get(c)).all(numeric)
         };

@@ -179,7 +179,7 @@ fn stall_lines(layer: &LayerResult) -> String {
 }
 
 /// A mismatch in words.
-fn describe(mismatch: &Mismatch) -> String {
+pub fn describe(mismatch: &Mismatch) -> String {
     let mut out = format!("MISMATCH in {} at cycle {}", mismatch.layer, mismatch.cycle);
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {

@@ -90,7 +90,7 @@ pub fn model(
     };
     let (config, options) = fit(config, numeric, own, output)?;
     progress.set_message("reading the prompt");
-    let ids = ids(&model, prompt, tokens)?;
+    let ids = ids(&model, "--tokens", prompt, tokens)?;
     progress.finish_and_clear();
     Ok(Workload { config, options, source: Source::Model { model, layers, ids } })
 }
@@ -101,14 +101,13 @@ fn own_coding(q: &QModel, layer: &str) -> Option<(Format, ActMode)> {
 }
 
 /// Token ids of a prompt, cut or continued to `tokens`.
-fn ids(model: &Model, prompt: &str, tokens: Option<usize>) -> Result<Vec<u32>, Error> {
+///
+/// # Errors
+/// For a prompt that cannot be used, or a length, which `option` gave, that the model does not have.
+pub fn ids(model: &Model, option: &str, prompt: &str, tokens: Option<usize>) -> Result<Vec<u32>, Error> {
     let mut ids = model.tokenizer.encode(prompt)?;
     let Some(wanted) = tokens else { return Ok(ids) };
-    let most = model.config.max_position_embeddings;
-    if !(1..=most).contains(&wanted) {
-        let allowed = format!("1..={most} (max_position_embeddings)");
-        return Err(Error::input("--tokens", wanted, &allowed, "use fewer tokens"));
-    }
+    check_length(option, wanted, model)?;
     if ids.len() < wanted && !ids.is_empty() {
         match &model.weights {
             Weights::Float(_) => continue_float(model, &mut ids, wanted)?,
@@ -117,6 +116,19 @@ fn ids(model: &Model, prompt: &str, tokens: Option<usize>) -> Result<Vec<u32>, E
     }
     ids.truncate(wanted);
     Ok(ids)
+}
+
+/// Checks that the model has so many positions.
+///
+/// # Errors
+/// If it has fewer, or none are wanted.
+pub fn check_length(option: &str, wanted: usize, model: &Model) -> Result<(), Error> {
+    let most = model.config.max_position_embeddings;
+    if (1..=most).contains(&wanted) {
+        return Ok(());
+    }
+    let allowed = format!("1..={most} (max_position_embeddings)");
+    Err(Error::input(option, wanted, &allowed, "use fewer tokens"))
 }
 
 /// Adds the most likely token of the FP32 model until there are as many as wanted.

@@ -25,10 +25,11 @@ fn equal_configurations_give_equal_bytes_in_any_folder() {
     assert_eq!(one, two);
     let names: Vec<&str> = one.iter().map(|(name, _)| name.as_str()).collect();
     for name in [
-        "systole_engine.v",
-        "tb_systole_engine.v",
-        "systole_engine.f",
-        "systole_engine.core",
+        "systole_top.v",
+        "systole_vector.v",
+        "tb_systole_top.v",
+        "systole_top.f",
+        "systole_top.core",
         "config.toml",
         "manifest.json",
     ] {
@@ -39,14 +40,20 @@ fn equal_configurations_give_equal_bytes_in_any_folder() {
 
 #[test]
 fn the_manifest_lists_every_file_with_its_hash() {
-    use sha2::{Digest, Sha256};
     let folder = tempdir().unwrap();
-    generate(folder.path(), &["--preset", "tiny", "-o", "g"]);
-    let all = files(&folder.path().join("g"));
+    let config = spec::Config::from_toml(hdl::presets::preset("tiny").unwrap()).unwrap();
+    for (unit, top) in [(&[][..], "systole_top"), (&["--unit", "engine"], "systole_engine")] {
+        generate(folder.path(), &[&["--preset", "tiny", "-o", "g"], unit].concat());
+        let all = files(&folder.path().join("g"));
+        hashes(&config, &all, top);
+    }
+}
+
+fn hashes(config: &spec::Config, all: &[(String, Vec<u8>)], top: &str) {
+    use sha2::{Digest, Sha256};
     let (_, text) = all.iter().find(|(name, _)| name == "manifest.json").unwrap();
     let manifest: Value = serde_json::from_slice(text).unwrap();
-    assert_eq!(manifest["top"], "systole_engine");
-    let config = spec::Config::from_toml(hdl::presets::preset("tiny").unwrap()).unwrap();
+    assert_eq!(manifest["top"], top);
     assert_eq!(manifest["config_hash"], config.hash());
     assert_eq!(manifest["derived"]["requant_lanes"], config.lanes());
     let listed = manifest["files"].as_array().unwrap();
@@ -118,7 +125,9 @@ fn silent(folder: &Path, tool: &str, args: &[&str]) {
 
 #[test]
 fn the_verilog_and_its_test_bench_pass_three_tools_without_a_warning() {
-    for (preset, unit) in [("tiny", "engine"), ("base", "engine"), ("small", "array"), ("small", "requant")] {
+    for (preset, unit) in
+        [("tiny", "top"), ("tiny", "engine"), ("base", "engine"), ("small", "array"), ("small", "requant")]
+    {
         let folder = tempdir().unwrap();
         let value = generate(folder.path(), &["--preset", preset, "--unit", unit, "-o", "g"]);
         let g = folder.path().join("g");
@@ -140,7 +149,7 @@ fn the_verilog_and_its_test_bench_pass_three_tools_without_a_warning() {
 #[test]
 fn the_engines_test_bench_passes_and_fails_on_a_changed_operator() {
     let folder = tempdir().unwrap();
-    let value = generate(folder.path(), &["--preset", "tiny", "-o", "g"]);
+    let value = generate(folder.path(), &["--preset", "tiny", "--unit", "engine", "-o", "g"]);
     let g = folder.path().join("g");
     let top = value["top"].as_str().unwrap();
     let simulate = || {

@@ -64,7 +64,7 @@ fn a_long_product_keeps_the_array_busy() {
 fn all_layers_of_all_blocks_run_with_the_tokens_of_a_prompt() {
     let folder = tempdir().unwrap();
     let args = ["simulate", "--preset", "base", "--model", "fairy", "--prompt", "A king"];
-    let (code, value) = json(folder.path(), &args);
+    let (code, value) = json(folder.path(), &[&args[..], &["--unit", "engine"]].concat());
     assert_eq!((code, value["layers"].as_array().unwrap().len()), (0, 28));
     let tokens = value["layers"][0]["m"].as_u64().unwrap();
     assert!((2..10).contains(&tokens), "{tokens}");
@@ -134,6 +134,13 @@ fn work_that_cannot_be_done_is_refused() {
         (&[&fairy[..], &["--tokens", "0"]].concat(), "--tokens = 0"),
         (&[&fairy[..], &["--tokens", "100000"]].concat(), "max_position_embeddings"),
         (&["--model", "nowhere", "--prompt", "x"], "nowhere"),
+        (&["--gemm", "5x5x5", "--mem-latency", "9"], "--mem-latency = given: allowed with --unit top"),
+        (&["--gemm", "5x5x5", "--format", "nvfp4"], "--format = nvfp4"),
+        (
+            &[&fairy[..], &["--unit", "engine", "--recipe", "plain"]].concat(),
+            "--recipe = given: allowed with --unit top",
+        ),
+        (&[&fairy[..], &["--acts", "symmetric"]].concat(), "--acts = given: allowed with --unit engine"),
     ] {
         let (code, stdout, stderr) = run(folder.path(), &[&tiny[..], args].concat());
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");
@@ -197,14 +204,14 @@ fn waves_that_cannot_be_written_are_refused_and_leave_nothing() {
     assert!(!std::path::Path::new("/dev/full").metadata().unwrap().is_file());
     assert!(files(folder.path()).is_empty());
     let args = ["cosim", "--preset", "tiny", "--model", "fairy", "--prompt", "A king", "--vcd", "w.vcd"];
-    let (code, _, stderr) = run(folder.path(), &args);
+    let (code, _, stderr) = run(folder.path(), &[&args[..], &["--unit", "engine"]].concat());
     assert_eq!((code, stderr.contains("--layer")), (2, true), "{stderr}");
 }
 
 #[test]
 fn verilog_from_a_folder_is_compared_as_it_stands() {
     let folder = tempdir().unwrap();
-    run(folder.path(), &["generate", "--preset", "tiny", "-o", "rtl"]);
+    run(folder.path(), &["generate", "--preset", "tiny", "--unit", "engine", "-o", "rtl"]);
     let cosim = ["cosim", "--preset", "tiny", "--gemm", "6x11x10", "--rtl", "rtl"];
     assert_eq!(json(folder.path(), &cosim).1["match"], true);
 

@@ -24,6 +24,26 @@ pub struct HardwareArgs {
     set: SetArgs,
 }
 
+/// Which hardware, where one has to be named only if another is wanted than the usual one.
+#[derive(Args, Clone, Debug)]
+pub struct OptionalHardwareArgs {
+    #[command(flatten)]
+    source: OptionalSource,
+    #[command(flatten)]
+    set: SetArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+#[group(id = "hardware", required = false, multiple = false)]
+struct OptionalSource {
+    /// Configuration file of the hardware
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Named configuration of the hardware [default: small]
+    #[arg(long, value_name = "NAME", value_parser = preset_names())]
+    preset: Option<String>,
+}
+
 #[derive(Args, Clone, Debug)]
 #[group(id = "hardware", required = true, multiple = false)]
 struct Source {
@@ -54,15 +74,32 @@ impl HardwareArgs {
     /// # Errors
     /// What is wrong with it, with the name of the file.
     pub fn load(&self) -> Result<Config, Error> {
-        match (&self.source.config, &self.source.preset) {
-            (Some(path), _) => read(path).and_then(|text| self.set.apply(&text)).map_err(|e| e.of(path)),
-            (None, Some(name)) => self.set.preset(name),
-            (None, None) => unreachable!("clap requires one of them"),
-        }
+        let loaded = self.set.load(self.source.config.as_deref(), self.source.preset.as_deref());
+        loaded.unwrap_or_else(|| unreachable!("clap requires one of them"))
+    }
+}
+
+impl OptionalHardwareArgs {
+    /// The configuration, valid; that of the preset `usual` if none was named.
+    ///
+    /// # Errors
+    /// What is wrong with it, with the name of the file.
+    pub fn load(&self, usual: &str) -> Result<Config, Error> {
+        let loaded = self.set.load(self.source.config.as_deref(), self.source.preset.as_deref());
+        loaded.unwrap_or_else(|| self.set.preset(usual))
     }
 }
 
 impl SetArgs {
+    /// A file or a preset with these fields set; nothing if neither is named.
+    fn load(&self, config: Option<&Path>, preset: Option<&str>) -> Option<Result<Config, Error>> {
+        match (config, preset) {
+            (Some(path), _) => Some(read(path).and_then(|text| self.apply(&text)).map_err(|e| e.of(path))),
+            (None, Some(name)) => Some(self.preset(name)),
+            (None, None) => None,
+        }
+    }
+
     /// A preset with these fields set.
     ///
     /// # Errors

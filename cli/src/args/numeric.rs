@@ -4,12 +4,6 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use spec::qmodel::ActMode;
 use spec::{Format, RequantMode};
 
-/// Parses the name of a number format.
-pub fn format() -> impl TypedValueParser<Value = Format> {
-    let parser = PossibleValuesParser::new(Format::PLAIN.map(Format::name));
-    parser.map(|name| Format::from_name(&name).expect("only listed names are let through"))
-}
-
 /// Parses the name of any number format, those of whole models included.
 pub fn any_format() -> impl TypedValueParser<Value = Format> {
     let parser = PossibleValuesParser::new(Format::ALL.map(Format::name));

@@ -26,6 +26,16 @@ pub struct QuantizedArgs {
 }
 
 impl QuantizedArgs {
+    /// Whether a recipe was named.
+    pub fn has_recipe(&self) -> bool {
+        self.recipe.is_some()
+    }
+
+    /// Whether calibration text was given.
+    pub fn has_calibration(&self) -> bool {
+        self.calib.is_some()
+    }
+
     /// Windows to calibrate a checkpoint on.
     ///
     /// # Errors

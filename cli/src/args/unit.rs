@@ -19,12 +19,17 @@ pub struct Unit {
     build: Build,
 }
 
+/// The whole accelerator: what runs whole models.
+pub const TOP: &str = "top";
 /// The tile engine: what runs linear layers.
 pub const ENGINE: &str = "engine";
+/// The systolic array alone.
+pub const ARRAY: &str = "array";
 
 const UNITS: &[Unit] = &[
+    Unit { name: TOP, build: unit::top::top },
     Unit { name: ENGINE, build: unit::engine::engine },
-    Unit { name: "array", build: unit::array::array },
+    Unit { name: ARRAY, build: unit::array::array },
     Unit { name: "mm", build: unit::mm::mm },
     Unit { name: "matmul", build: unit::matmul::matmul },
     Unit { name: "requant", build: unit::requant::requant },
@@ -36,6 +41,16 @@ const UNITS: &[Unit] = &[
     Unit { name: "chunk_queue", build: unit::chunk_queue::chunk_queue },
     Unit { name: "engine_control", build: unit::engine_control::engine_control },
     Unit { name: "weight_fifo", build: unit::weight_fifo::weight_fifo },
+    Unit { name: "core", build: unit::core::core },
+    Unit { name: "front", build: unit::front::front },
+    Unit { name: "sequencer", build: unit::sequencer::sequencer },
+    Unit { name: "issue_queues", build: unit::issue_queues::issue_queues },
+    Unit { name: "load_unit", build: unit::load_unit::load_unit },
+    Unit { name: "head_buffer", build: unit::head_buffer::head_buffer },
+    Unit { name: "store_unit", build: unit::store_unit::store_unit },
+    Unit { name: "vector", build: unit::vec::vector::vector },
+    Unit { name: "axil_regs", build: unit::axil_regs::axil_regs },
+    Unit { name: "run_control", build: unit::run_control::run_control },
 ];
 
 /// Parses the name of a unit.

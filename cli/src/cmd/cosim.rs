@@ -9,7 +9,7 @@ use serde_json::json;
 use sim::lower::engine::roofline_cycles;
 use spec::verdict::Verdict;
 
-use crate::args::unit::ENGINE;
+use crate::args::unit::{ARRAY, ENGINE, TOP};
 use crate::args::work::WorkArgs;
 use crate::error::Error;
 use crate::output::Output;
@@ -18,8 +18,6 @@ use crate::report::{Report, grouped};
 use crate::result::{LayerResult, Telling, Totals, report};
 use crate::workload::Workload;
 
-/// The systolic array alone.
-const ARRAY: &str = "array";
 /// Wave file of the cycles around a mismatch.
 const MISMATCH_VCD: &str = "systole-mismatch.vcd";
 
@@ -33,9 +31,10 @@ const MISMATCH_VCD: &str = "systole-mismatch.vcd";
 pub struct Args {
     #[command(flatten)]
     work: WorkArgs,
-    /// Part of the hardware that runs it: the tile engine, or the array alone, whose partial sums are compared
-    #[arg(long, value_name = "UNIT", value_parser = [ENGINE, ARRAY], default_value = ENGINE)]
-    unit: String,
+    /// Part of the hardware that runs it: the accelerator for whole models, the tile engine for layers and products, or the
+    /// array alone, whose partial sums are compared
+    #[arg(long, value_name = "UNIT", value_parser = [TOP, ENGINE, ARRAY])]
+    unit: Option<String>,
     /// Take the Verilog from this folder, as it stands, instead of generating it; layers that match are followed by
     /// seeded stress layers in every format and mode
     #[arg(long, value_name = "DIR")]
@@ -50,10 +49,14 @@ pub struct Args {
 /// # Errors
 /// For input that cannot be used; a missing or failed tool.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+    let unit = args.work.unit(args.unit.as_deref())?;
+    if unit == TOP {
+        return Err(Error::input("--unit", unit, "engine, array", "add --unit engine"));
+    }
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
     let sources = args.rtl.clone().map_or(Sources::Generated, Sources::Folder);
-    if args.unit == ARRAY {
+    if unit == ARRAY {
         return array(args, &workload, &sources, output);
     }
     let mut options = Options {
@@ -112,7 +115,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         }
     }
     let passed = |l: &LayerResult| l.verdict.matched();
-    let head = json!({"config_hash": workload.config.hash(), "unit": args.unit});
+    let head = json!({"config_hash": workload.config.hash(), "unit": unit});
     let mut report = report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head });
     if let Some(verdict) = stressed {
         report.add(

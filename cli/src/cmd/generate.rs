@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::args::hardware::HardwareArgs;
-use crate::args::unit::{ENGINE, Unit, unit};
+use crate::args::unit::{TOP, Unit, unit};
 use crate::error::Error;
 use crate::generate;
 use crate::output::Output;
@@ -15,14 +15,14 @@ use crate::report::{Report, grouped};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole generate --preset base -o rtl\n  \
     systole generate --config mine.toml --unit array -o array\n  \
-    systole generate --preset small --set array.rows=5 -o rtl && cd rtl &&\n    \
+    systole generate --preset small --set array.rows=5 --unit engine -o rtl && cd rtl &&\n    \
     iverilog -g2005 -o tb.vvp -s tb_systole_engine *.v && vvp tb.vvp\n\n\
     The same configuration gives the same bytes in any folder.")]
 pub struct Args {
     #[command(flatten)]
     hardware: HardwareArgs,
-    /// Part of the hardware
-    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = ENGINE)]
+    /// Part of the hardware: the whole accelerator, the tile engine, or one of their units
+    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = TOP)]
     unit: Unit,
     /// Folder to write to; it is created
     #[arg(short, long, value_name = "DIR")]

@@ -2,11 +2,8 @@
 
 use std::path::PathBuf;
 
-use golden::load;
 use serde_json::json;
-use sim::lower::program::{Job, lower};
 use spec::isa::container;
-use spec::{Config, Format};
 
 use crate::args::hardware::HardwareArgs;
 use crate::args::numeric::{self, Choice};
@@ -14,6 +11,7 @@ use crate::args::quantized::QuantizedArgs;
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::Report;
+use crate::whole::Whole;
 
 /// Make the program that lets the accelerator continue a prompt
 #[derive(clap::Args)]
@@ -52,16 +50,10 @@ pub struct Args {
 /// # Errors
 /// For a model, prompt or configuration that cannot be used, or a file that cannot be written.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
-    let mut config = args.hardware.load()?;
-    let progress = output.spinner(&format!("reading {}", args.model));
-    let model = load::open(&args.model)?;
-    progress.finish_and_clear();
-    let prompt = model.tokenizer.encode(&args.prompt)?;
-    let first = matches!(model.weights, load::model::Weights::Float(_)).then(|| Choice::Even(config.pe.formats[0]));
-    let quantized = args.quantized.integers(&model, args.format.or(first), output)?;
-    offer(&mut config, quantized.linears().map(|layer| layer.linear.format), output)?;
-    let job = Job { prompt: &prompt, tokens: args.tokens, logits: args.logits };
-    let program = lower(&config, &quantized, &job)?;
+    let config = args.hardware.load()?;
+    let whole = Whole::load(config, &args.model, args.format, &args.quantized, output)?;
+    let prompt = whole.model.tokenizer.encode(&args.prompt)?;
+    let program = whole.program(&prompt, args.tokens, args.logits)?;
     let bytes = container::to_bytes(&program);
     tool::write_atomic(&args.output, &bytes)?;
     let file = args.output.display().to_string();
@@ -70,27 +62,11 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         "{file}: {} tokens of prompt, {} generated: {instrs} instructions, {memory} bytes of memory, configuration {}",
         prompt.len(),
         args.tokens,
-        config.hash()
+        whole.config.hash()
     );
     let json = json!({
         "file": file, "prompt_tokens": prompt.len(), "tokens": args.tokens, "instructions": instrs,
-        "memory_bytes": memory, "file_bytes": bytes.len(), "config_hash": config.hash(),
+        "memory_bytes": memory, "file_bytes": bytes.len(), "config_hash": whole.config.hash(),
     });
     Ok(Report::done(text, json))
-}
-
-/// Adds the formats that the model needs and the configuration does not offer.
-fn offer(config: &mut Config, formats: impl Iterator<Item = Format>, output: &Output) -> Result<(), Error> {
-    let mut added = Vec::new();
-    for format in formats.chain([Format::W8a8]) {
-        if !config.pe.formats.contains(&format) {
-            config.pe.formats.push(format);
-            added.push(format.name());
-        }
-    }
-    if !added.is_empty() {
-        let names: Vec<_> = config.pe.formats.iter().map(|f| format!("{:?}", f.name())).collect();
-        output.remark(&format!("the configuration as with --set 'pe.formats=[{}]'", names.join(", ")));
-    }
-    Ok(config.validate()?)
 }

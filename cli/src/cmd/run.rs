@@ -4,29 +4,42 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use golden::layers::{KvCache, Layers};
-use golden::load::{self, Model, Tokenizer};
+use golden::load::{self, Model};
 use golden::quantize::{Cache, Llama, fixed_logits};
 use golden::sample::{Ratio, Sampler, Sampling};
 use serde_json::json;
 use spec::model::QModel;
 
-use crate::args::numeric::{self, Arithmetic};
+use crate::args::hardware::OptionalHardwareArgs;
+use crate::args::numeric::{self, Arithmetic, Choice};
 use crate::args::quantized::QuantizedArgs;
 use crate::error::Error;
 use crate::output::Output;
 use crate::report::Report;
+use crate::text::Text;
+use crate::whole::{MEM_LATENCY, check_tokens, ends, latency};
+
+mod hardware;
+
+/// Configuration of the hardware where none is named.
+const PRESET: &str = "small";
 
 /// Let a model write text, in integers from the embedding to the drawn token
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole run --model fairy --format w8a8 --prompt \"Once upon a time\"\n  \
     systole run --model fairy.q --prompt \"The king\" --tokens 200 --temperature 0.8 --top-p 0.9 --seed 7\n  \
-    systole run --model ~/models/SmolLM2-135M --format w4a8 --prompt \"The capital of France\" --json\n\n\
-    The most likely token is taken each time, or with --temperature a seeded draw: the same seed gives the same text.")]
+    systole run --model ~/models/SmolLM2-135M --format w4a8 --prompt \"The capital of France\" --json\n  \
+    systole run --preset base --model fairy --prompt \"The king\" --tokens 8 --engine step --check\n\n\
+    The most likely token is taken each time, or with --temperature a seeded draw: the same seed gives the same text.\n\
+    The engines step, fast and rtl run the generated accelerator, which always takes the most likely token.")]
 pub struct Args {
+    #[command(flatten)]
+    hardware: OptionalHardwareArgs,
     /// Hugging Face directory of a Llama model, QModel file, or `fairy`, the model inside this program
     #[arg(long, value_name = "MODEL")]
     model: String,
-    /// Number format, or fp32 for the floating-point reference [default: a QModel's own, otherwise w8a8]
+    /// Number format, or fp32 for the floating-point reference [default: a QModel's own, otherwise the configuration's
+    /// first]
     #[arg(long, value_name = "FORMAT", value_parser = numeric::arithmetic())]
     format: Option<Arithmetic>,
     #[command(flatten)]
@@ -40,6 +53,18 @@ pub struct Args {
     /// What computes
     #[arg(long, value_name = "ENGINE", value_enum, default_value = "golden")]
     engine: Engine,
+    /// Compare all tokens and logits of the hardware with golden's; exit code 1 if one differs
+    #[arg(long)]
+    check: bool,
+    /// Cycles from a read's address to its first data, in the memory behind the accelerator
+    #[arg(long, value_name = "CYCLES", value_parser = latency, default_value = MEM_LATENCY)]
+    mem_latency: u32,
+    /// Stall the memory's channels at random, by this seed
+    #[arg(long, value_name = "SEED")]
+    stall_seed: Option<u64>,
+    /// Start the accelerator's registers and memories at random values, by this seed
+    #[arg(long, value_name = "SEED")]
+    random_start: Option<u64>,
     /// Draw tokens: logits are divided by this; 0 takes the most likely one
     #[arg(long, value_name = "T", default_value = "0")]
     temperature: Ratio,
@@ -61,10 +86,21 @@ enum Engine {
     Golden,
     /// The fast simulator
     Fast,
-    /// The step simulator
+    /// The generated accelerator in the step simulator, cycle by cycle
     Step,
-    /// The generated Verilog
+    /// The generated Verilog under Verilator, beside the step simulator
     Rtl,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Golden => "golden",
+            Self::Fast => "fast",
+            Self::Step => "step",
+            Self::Rtl => "rtl",
+        }
+    }
 }
 
 /// A model that gives the next token.
@@ -76,24 +112,33 @@ enum Writer<'m> {
 /// Runs the command.
 ///
 /// # Errors
-/// For a model, prompt or number of tokens that cannot be used.
+/// For a model, prompt, configuration or number of tokens that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     if args.engine != Engine::Golden {
-        let name = args.engine.to_possible_value().map_or_else(String::new, |v| v.get_name().to_string());
-        let cure = "use --engine golden; single layers run in the hardware with `systole cosim` and `systole simulate`";
-        return Err(Error::input("--engine", name, "golden, until whole models run in the hardware", cure));
+        return hardware::run(args, output);
     }
+    let given = [
+        ("--check", args.check),
+        ("--stall-seed", args.stall_seed.is_some()),
+        ("--random-start", args.random_start.is_some()),
+    ];
+    if let Some((option, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
+        let cure = "add --engine step, fast or rtl: golden is what they are compared with";
+        return Err(Error::input(option, "given", "with an engine of hardware", cure));
+    }
+    let config = args.hardware.load(PRESET)?;
     let sampling = Sampling { temperature: args.temperature, top_k: args.top_k, top_p: args.top_p, seed: args.seed };
     let sampler = Sampler::new(sampling)?;
     let progress = output.spinner(&format!("reading {}", args.model));
     let model = load::open(&args.model)?;
     progress.finish_and_clear();
     let prompt = model.tokenizer.encode(&args.prompt)?;
-    check_tokens(args, &model, prompt.len())?;
+    check_tokens(args.tokens, &model, prompt.len())?;
+    let first = || model.checkpoint().is_ok().then(|| Choice::Even(config.pe.formats[0]));
     let quantized: Option<QModel> = match args.format {
         Some(Arithmetic::Fp32) => None,
         Some(Arithmetic::Integers(format)) => Some(args.quantized.integers(&model, Some(format), output)?),
-        None => Some(args.quantized.integers(&model, None, output)?),
+        None => Some(args.quantized.integers(&model, first(), output)?),
     };
     let writer = match &quantized {
         Some(q) => Writer::Integers(Box::new(Layers::new(q)?), KvCache::default(), sampler),
@@ -113,7 +158,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         "model": args.model,
         "format": quantized.as_ref().map_or("fp32", |q| &q.options.format),
         "recipe": quantized.as_ref().map(|q| &q.options.recipe),
-        "engine": "golden",
+        "engine": args.engine.name(),
         "prompt": args.prompt,
         "prompt_tokens": prompt.len(),
         "text": written.text,
@@ -129,19 +174,6 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
 
 fn ratio(r: Ratio) -> f64 {
     f64::from(r.num) / f64::from(r.den)
-}
-
-/// Checks that the positions of the model hold the prompt and all tokens but the last, which is not read.
-fn check_tokens(args: &Args, model: &Model, prompt: usize) -> Result<(), Error> {
-    let most = (model.config.max_position_embeddings + 1).saturating_sub(prompt);
-    if most == 0 {
-        model.config.check_ids(&vec![0; prompt], 0)?;
-    }
-    if (1..=most).contains(&args.tokens) {
-        return Ok(());
-    }
-    let allowed = format!("1..={most} after a prompt of {prompt} (max_position_embeddings)");
-    Err(Error::input("--tokens", args.tokens, &allowed, "write fewer tokens"))
 }
 
 /// What was written.
@@ -161,9 +193,7 @@ fn write(mut writer: Writer, model: &Model, prompt: &[u32], args: &Args, output:
     let prefill = start.elapsed();
     let start = Instant::now();
     let mut ids = Vec::new();
-    // A text that begins anew is at its end too.
-    let ends = |id: u32| model.config.eos_token_ids.contains(&id) || model.config.bos_token_id == Some(id);
-    let mut is_ended = ends(next);
+    let mut is_ended = ends(model, next);
     while !is_ended {
         ids.push(next);
         output.stream(text.add(next)?)?;
@@ -171,7 +201,7 @@ fn write(mut writer: Writer, model: &Model, prompt: &[u32], args: &Args, output:
             break;
         }
         next = writer.next(&[next])?;
-        is_ended = ends(next);
+        is_ended = ends(model, next);
     }
     let decode = start.elapsed();
     output.stream(text.rest())?;
@@ -197,41 +227,5 @@ impl Writer<'_> {
                 Ok((0..last.len()).rev().max_by(|&a, &b| last[a].total_cmp(&last[b])).unwrap_or(0) as u32)
             }
         }
-    }
-}
-
-/// The text of tokens as they come.
-struct Text<'m> {
-    tokenizer: &'m Tokenizer,
-    ids: Vec<u32>,
-    /// Length of the prompt's text in front.
-    prompt_bytes: usize,
-    /// What was written so far.
-    whole: String,
-    /// Bytes of it that were shown.
-    shown: usize,
-}
-
-impl<'m> Text<'m> {
-    fn new(tokenizer: &'m Tokenizer, prompt: &[u32]) -> Result<Self, Error> {
-        let prompt_bytes = tokenizer.decode(prompt)?.len();
-        Ok(Self { tokenizer, ids: prompt.to_vec(), prompt_bytes, whole: String::new(), shown: 0 })
-    }
-
-    /// Adds a token: what can be shown now. Bytes that are no character yet wait for the next token.
-    fn add(&mut self, id: u32) -> Result<&str, Error> {
-        self.ids.push(id);
-        let text = self.tokenizer.decode(&self.ids)?;
-        self.whole = text.get(self.prompt_bytes..).unwrap_or_default().to_string();
-        let from = self.shown;
-        if !self.whole.ends_with('\u{fffd}') {
-            self.shown = self.whole.len();
-        }
-        Ok(self.whole.get(from..self.shown).unwrap_or_default())
-    }
-
-    /// What was not shown yet.
-    fn rest(&self) -> &str {
-        self.whole.get(self.shown..).unwrap_or_default()
     }
 }

@@ -1,9 +1,12 @@
-//! `systole simulate`: cycles and stalls of linear layers in the step simulator, the values checked with golden.
+//! `systole simulate`: cycles and stalls of whole models and of layers in the step simulator, values checked with golden.
+
+mod top;
 
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde_json::json;
 use sim::engine::{Options, Simulation, simulate, simulate_seen};
 use sim::step::Stepper;
@@ -11,7 +14,7 @@ use sim::step::vcd::{WaveOptions, Waves};
 use spec::qmodel::{QActs, QLinear, QRows};
 use spec::verdict::{Mismatch, Verdict};
 
-use crate::args::unit::ENGINE;
+use crate::args::unit::{ENGINE, TOP};
 use crate::args::work::WorkArgs;
 use crate::error::Error;
 use crate::output::Output;
@@ -19,18 +22,22 @@ use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::{LayerResult, Telling, Totals, report};
 
-/// Simulate linear layers cycle for cycle: cycles, utilisation, what the cycles went into
+/// Simulate a model, or linear layers, cycle for cycle: cycles, utilisation, what the cycles went into
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole simulate --preset base --gemm 512x576x576\n  \
-    systole simulate --config mine.toml --model fairy --prompt \"Once upon a time\"\n  \
+    systole simulate --config mine.toml --model fairy --prompt \"Once upon a time\" --tokens 2\n  \
+    systole simulate --preset base --model fairy.q --prompt-tokens 128\n  \
     systole simulate --preset small --model fairy --layer model.layers.1.mlp.down_proj --prompt \"A king\" --tokens 40\n\n\
     Every result is also compared with the integer model.")]
 pub struct Args {
     #[command(flatten)]
     work: WorkArgs,
-    /// Part of the hardware that runs it
-    #[arg(long, value_name = "UNIT", value_parser = [ENGINE], default_value = ENGINE)]
-    unit: String,
+    /// Part of the hardware that runs it: the accelerator for whole models, the tile engine for layers and products
+    #[arg(long, value_name = "UNIT", value_parser = [TOP, ENGINE])]
+    unit: Option<String>,
+    /// What simulates
+    #[arg(long, value_name = "ENGINE", value_enum, default_value = "step")]
+    engine: Engine,
     /// Write the waves of every signal in the design
     #[arg(long, value_name = "FILE")]
     vcd: Option<PathBuf>,
@@ -40,6 +47,15 @@ pub struct Args {
     /// Write only these cycles, reset included, as in 100..200
     #[arg(long, value_name = "A..B", requires = "vcd", value_parser = cycles)]
     cycles: Option<Range<u64>>,
+}
+
+/// What simulates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// The step simulator, cycle by cycle
+    Step,
+    /// The fast simulator
+    Fast,
 }
 
 fn cycles(text: &str) -> Result<Range<u64>, String> {
@@ -52,6 +68,13 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 /// # Errors
 /// For a configuration, model or layer that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+    let unit = args.work.unit(args.unit.as_deref())?;
+    if args.engine == Engine::Fast {
+        return Err(Error::input("--engine", "fast", "step", "use --engine step"));
+    }
+    if unit == TOP {
+        return top::run(args, output);
+    }
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
     let options = Options { stall_seed: args.work.stall_seed, random_start: args.work.random_start };
@@ -108,7 +131,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
             grouped(totals.verdict.golden_values_checked)
         )
     };
-    let head = json!({"config_hash": workload.config.hash(), "unit": args.unit, "engine": "step"});
+    let head = json!({"config_hash": workload.config.hash(), "unit": unit, "engine": "step"});
     Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
 }
 

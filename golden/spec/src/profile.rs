@@ -6,10 +6,12 @@ use crate::regs::STALLS;
 
 /// What a run spent between one `INFO` mark of its program and the next.
 ///
-/// A cycle belongs to the section of the oldest instruction (in program order) that has not retired, so that the sections'
-/// cycles add up to the run's. Bytes that are loaded or stored belong to the section in which the oldest such instruction
-/// stands that has not retired (loads stand up to a layer before the product that uses them); bytes of instructions that
-/// are fetched belong to the section that has the cycle.
+/// A cycle belongs to the section of the oldest instruction (in program order) that has not retired, loads left out: they
+/// stand before what uses them, and what waits for them has the cycle. So the sections' cycles add up to the run's. Bytes
+/// that are read belong to the section whose weights or parameters they are; other data, and what is stored, to the section
+/// in which the instruction stands; bytes of instructions to the section that has the cycle.
+///
+/// Work overlaps: weights that came during the section before can let a section take fewer cycles than its roofline.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Section {
     /// First token (position in the sequence) that is worked on.

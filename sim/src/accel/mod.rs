@@ -197,11 +197,22 @@ impl Accelerator {
     pub fn finish_run(&mut self, most: u64, see: &mut impl FnMut(&Stepper)) -> Result<(), Error> {
         for _ in 0..most {
             self.cycle(see)?;
-            if self.interrupt() {
-                return driver::outcome(self);
+            if self.has_ended()? {
+                return Ok(());
             }
         }
         Err(Error::Run(format!("the program does not end within {most} cycles")))
+    }
+
+    /// Whether the interrupt was raised in the last cycle; then the status is read, which takes some cycles more.
+    ///
+    /// # Errors
+    /// [`Error::Run`] if the run ended with an error.
+    pub fn has_ended(&mut self) -> Result<bool, Error> {
+        if !self.interrupt() {
+            return Ok(false);
+        }
+        driver::outcome(self).map(|()| true)
     }
 
     /// The counters of the last run.

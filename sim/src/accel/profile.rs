@@ -13,11 +13,16 @@ use crate::step::{Port, Stepper};
 pub struct Order {
     /// Section of each instruction.
     section_of: Vec<u32>,
+    /// Section that each load is for.
+    loads: Vec<u32>,
     /// Places of the instructions of each queue, and of those that fetch handles; behind each the end of the program.
     places: [Vec<u32>; QUEUES],
     /// How many of each have retired.
     retired: [usize; QUEUES],
 }
+
+/// Sections, its own included, among which the user of what a load brings is looked for.
+const AHEAD: usize = 8;
 
 /// The four queues and fetch.
 const QUEUES: usize = Queue::ALL.len() + 1;
@@ -26,7 +31,8 @@ impl Order {
     /// Nothing has retired. Sections go from one `INFO` to the next; the first one from the start on, if no `INFO` is there.
     pub fn new(program: &Program) -> (Self, Vec<Section>) {
         let mut sections: Vec<Section> = Vec::new();
-        let mut order = Self { section_of: Vec::new(), places: Default::default(), retired: [0; QUEUES] };
+        let mut order =
+            Self { section_of: Vec::new(), loads: Vec::new(), places: Default::default(), retired: [0; QUEUES] };
         for (place, instr) in program.instrs.iter().enumerate() {
             if instr.op() == Op::Info {
                 let tag = instr.get(Field::Tag) as u32;
@@ -53,6 +59,13 @@ impl Order {
         if sections.is_empty() {
             sections.push(Section::default());
         }
+        for &place in &order.places[Queue::Load as usize] {
+            let (instr, own) = (&program.instrs[place as usize], order.section_of[place as usize] as usize);
+            let name = name_at(program, instr.find(Field::Addr).unwrap_or(0) as u32);
+            let near = sections.iter().enumerate().skip(own).take(AHEAD);
+            let user = near.clone().find(|(_, section)| is_of(name, section)).map_or(own, |(place, _)| place);
+            order.loads.push(user as u32);
+        }
         for places in &mut order.places {
             places.push(program.instrs.len() as u32);
         }
@@ -64,21 +77,32 @@ impl Order {
         self.places[queue][self.retired[queue]] as usize
     }
 
-    /// Section of the oldest instruction that has not retired; the last one when all have.
+    /// Section of the oldest instruction that has not retired, loads left out; the last one when all have. A load stands
+    /// before what uses it, and what waits for it has the cycle.
     pub fn section(&self) -> usize {
-        self.section_at((0..QUEUES).map(|queue| self.oldest_of(queue)).min().unwrap_or(usize::MAX))
+        let queues = (0..QUEUES).filter(|&queue| queue != Queue::Load as usize);
+        self.section_at(queues.map(|queue| self.oldest_of(queue)).min().unwrap_or(usize::MAX))
     }
 
-    /// Section of the oldest instruction of a queue that has not retired; that of the oldest of all if there is none.
-    pub fn section_in(&self, queue: Queue) -> usize {
-        match self.section_of.get(self.oldest_of(queue as usize)) {
-            Some(section) => *section as usize,
-            None => self.section(),
-        }
+    /// Section that what is loaded now is for; [`Self::section`] if all loads have retired.
+    pub fn loading(&self) -> usize {
+        let load = self.retired[Queue::Load as usize];
+        self.loads.get(load).map_or_else(|| self.section(), |section| *section as usize)
+    }
+
+    /// Section of the oldest store that has not retired; [`Self::section`] if all have.
+    pub fn storing(&self) -> usize {
+        let section = self.section_of.get(self.oldest_of(Queue::Store as usize));
+        section.map_or_else(|| self.section(), |section| *section as usize)
     }
 
     fn section_at(&self, place: usize) -> usize {
         self.section_of.get(place).or(self.section_of.last()).map_or(0, |section| *section as usize)
+    }
+
+    /// How many instructions of that queue have retired.
+    pub fn retired(&self, queue: Queue) -> usize {
+        self.retired[queue as usize]
     }
 
     /// The oldest instruction of that queue retires.
@@ -90,6 +114,21 @@ impl Order {
     pub(crate) fn retire_in(&mut self, queue: usize) {
         self.retired[queue] = (self.retired[queue] + 1).min(self.places[queue].len() - 1);
     }
+}
+
+/// Name of the memory at an address.
+fn name_at(program: &Program, addr: u32) -> &str {
+    let after = program.segments.partition_point(|segment| segment.addr <= addr);
+    after.checked_sub(1).map_or("", |place| program.segments[place].name.as_str())
+}
+
+/// Whether memory of that name belongs to what a section does: `model.layers.0.self_attn.q_proj.weight`.
+fn is_of(name: &str, section: &Section) -> bool {
+    let of_layer = match section.layer {
+        Some(layer) => name.starts_with(&format!("model.layers.{layer}.")),
+        None => !name.starts_with("model.layers."),
+    };
+    of_layer && name.split('.').any(|part| part == section.operator)
 }
 
 /// Signals that say what a cycle was.
@@ -163,17 +202,22 @@ impl Profiler {
         section.cycles += 1;
         section.stalls[stepper.get(ports.cause) as usize] += 1;
         if stepper.get(ports.read) == 1 {
-            let of = if stepper.get(ports.fetched) == 1 { now } else { self.order.section_in(Queue::Load) };
+            let of = if stepper.get(ports.fetched) == 1 { now } else { self.order.loading() };
             self.sections[of].read_bytes += self.beat_bytes;
         }
         if stepper.get(ports.write) == 1 {
-            self.sections[self.order.section_in(Queue::Store)].write_bytes += self.beat_bytes;
+            self.sections[self.order.storing()].write_bytes += self.beat_bytes;
         }
         for (queue, port) in ports.retires.iter().enumerate() {
             if stepper.get(*port) == 1 {
                 self.order.retire_in(queue);
             }
         }
+    }
+
+    /// How far the program has come.
+    pub fn order(&self) -> &Order {
+        &self.order
     }
 
     /// Cycles of the run so far.
@@ -192,8 +236,9 @@ impl Profiler {
         self.sections.len()
     }
 
-    /// What was seen so far.
+    /// What was seen so far: sections up to the current one; when the program has ended, all.
     pub fn profile(&self, config_hash: &str) -> Profile {
-        Profile::new(self.sections.clone(), config_hash.into(), self.macs_per_cycle, self.beat_bytes)
+        let sections = self.sections[..=self.order.section()].to_vec();
+        Profile::new(sections, config_hash.into(), self.macs_per_cycle, self.beat_bytes)
     }
 }
