@@ -133,6 +133,32 @@ fn a_soft_reset_ends_a_run_at_any_time() {
     compare(&mut accelerator, &program, 4_000_000);
 }
 
+#[test]
+#[ignore = "two hundred runs: minutes"]
+fn a_reset_in_any_cycle_leaves_nothing_behind() {
+    const TINY: Shape =
+        Shape { hidden: 8, ffn: 9, blocks: 1, heads: 2, kv_heads: 1, head_dim: 4, vocab: 9, positions: 8 };
+    let config = small(&[Format::W8a8]);
+    let model = random_model(&TINY, &[Coding::new(Format::W8a8)], 1);
+    let program = lower(&config, &model, &Job { prompt: &[3, 1], tokens: 2, logits: true }).unwrap();
+    let mut accelerator = machine(&config, Timing { stall_seed: Some(3), ..Timing::latency(20) });
+    let counters = compare(&mut accelerator, &program, 4_000_000);
+    let whole = counters.get("cycles").unwrap();
+    let mut random = 1_u64;
+    for turn in 0..200 {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let cycles = (random >> 33) % (whole + 100);
+        accelerator.start(&program).unwrap();
+        for _ in 0..cycles {
+            accelerator.cycle(&mut |_| {}).unwrap();
+        }
+        accelerator.reset().unwrap();
+        assert_eq!(accelerator.read("STATUS").unwrap(), 0, "reset after {cycles} cycles");
+        let again = compare(&mut accelerator, &program, 4_000_000);
+        assert_eq!(again.get("instructions"), counters.get("instructions"), "turn {turn}: reset after {cycles} cycles");
+    }
+}
+
 /// Starts a program that must end with that error; then the machine is idle and computes again.
 fn fails(accelerator: &mut Accelerator, program: &Program, name: &str, addr: u32) -> u32 {
     accelerator.start(program).unwrap();

@@ -43,7 +43,8 @@ pub fn out(config: &Config, plan: &VecPlan) -> Result<Arc<Module>, Error> {
 
     m.section("Elements narrowed to their bytes");
     let narrow = |bytes: u32| {
-        let parts = (0..lanes).rev().map(|i| data_i.part(i * VALUE_BITS, 8 * bytes));
+        // What is not a result stays off the stream: after the last one the beat is 0.
+        let parts = (0..lanes).rev().map(|i| data_i.part(i * VALUE_BITS, 8 * bytes) & mask_i.bit(i).repeat(8 * bytes));
         Expr::concat(&parts.collect::<Vec<_>>()).extend(8 * word)
     };
     let packed = m.net("narrowed", Ty::u(8 * word));
