@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Problem};
-use crate::kind::{Format, PeKind, RequantMode};
+use crate::kind::{Dataflow, Format, PeKind, RequantMode, Scaling};
 
 mod derived;
 mod parse;
@@ -51,6 +51,8 @@ pub struct Array {
     pub rows: u32,
     /// Columns C of PEs: the N dimension of a tile.
     pub cols: u32,
+    /// What stays in the PEs.
+    pub dataflow: Dataflow,
     /// Rows of weights that enter the array a cycle; at most `rows` of them are used.
     pub preload_rows: u32,
     /// Most rows of activations (tokens) in a chunk; buffers may force fewer.
@@ -229,6 +231,9 @@ impl Config {
     }
 
     fn check_combinations(&self, problems: &mut Vec<Problem>) {
+        if self.array.dataflow == Dataflow::Os {
+            self.check_output_stationary(problems);
+        }
         let most = MAX_SIGNAL_BITS / (self.array.cols * self.weight_operand().bits());
         if self.preload_rows() > most {
             let cure = "a row of weights enters as one word of at most 4096 bits";
@@ -245,6 +250,22 @@ impl Config {
         if self.buffer.channels < self.array.cols {
             let allowed = format!(">= array.cols = {}", self.array.cols);
             problems.push(Problem::new("buffer.channels", self.buffer.channels, allowed, "enlarge it"));
+        }
+    }
+
+    /// Sums that stay take one row of weights a cycle, and no scales before they are complete.
+    fn check_output_stationary(&self, problems: &mut Vec<Problem>) {
+        if self.array.preload_rows != 1 {
+            let cure = "set array.preload_rows = 1, or array.dataflow = \"ws\"";
+            let allowed = "1 with array.dataflow = \"os\"";
+            problems.push(Problem::new("array.preload_rows", self.array.preload_rows, allowed, cure));
+        }
+        let plain = |format: &&Format| format.scalings().contains(&Scaling::Channel);
+        let allowed: Vec<_> = Format::ALL.iter().filter(plain).map(|f| f.name()).collect();
+        for format in self.pe.formats.iter().filter(|f| !plain(f)) {
+            let allowed = format!("{} with array.dataflow = \"os\"", allowed.join(", "));
+            let cure = format!("leave {} out, or set array.dataflow = \"ws\", whose feet scale blocks", format.name());
+            problems.push(Problem::new("pe.formats", format.name(), allowed, cure));
         }
     }
 

@@ -325,6 +325,29 @@ impl PeKind {
     }
 }
 
+/// What stays in the PEs of the array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dataflow {
+    /// Weights: a tile's weights stay while rows of activations pass; sums move.
+    Ws,
+    /// Outputs: sums stay until they are complete; weights and activations pass.
+    Os,
+}
+
+impl Dataflow {
+    /// Every dataflow.
+    pub const ALL: [Self; 2] = [Self::Ws, Self::Os];
+
+    /// Name in Config files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Os => "os",
+        }
+    }
+}
+
 /// How finished rows of sums become 8-bit activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

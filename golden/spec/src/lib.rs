@@ -22,6 +22,6 @@ pub mod verdict;
 pub use activity::Activity;
 pub use config::Config;
 pub use error::{Error, Problem};
-pub use kind::{ExpKind, Format, Operand, PeKind, RequantMode, ScaleRule, Scaling};
+pub use kind::{Dataflow, ExpKind, Format, Operand, PeKind, RequantMode, ScaleRule, Scaling};
 pub use scale::{Dyadic, RowScale};
 pub use tensor::Tensor;

@@ -1,20 +1,24 @@
-//! The systolic array: R x C PEs, weight-stationary, with skew and de-skew inside.
+//! The systolic array: R x C PEs with skew and de-skew inside; this file describes the weight-stationary one.
 
 use std::sync::Arc;
 
-use spec::Config;
+use spec::{Config, Dataflow};
 
+use super::array_os::{self, array_os};
 use super::skew::{Skew, skew};
 use super::{module_name, pe};
 use crate::error::Error;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
-/// Cycles from `act_i` to the sums of that row of activations at `sum_o`.
+/// Cycles from `act_i` to the sums of that row of activations at `sum_o`; output-stationary, from `take_i` to the first sums.
 pub fn latency_cycles(config: &Config) -> u32 {
+    if config.array.dataflow == Dataflow::Os {
+        return array_os::latency_cycles(config);
+    }
     pe::latency_cycles(config) + config.array.rows - 1 + config.array.cols - 1
 }
 
-/// `<prefix>_array`: `sum_o[c] = Σ_r act_i[r] * weight[r][c]` for each row of activations, one row a cycle.
+/// `<prefix>_array`, [`array_os`] or weight-stationary: `sum_o[c] = Σ_r act_i[r] * weight[r][c]` for each row of activations, one row a cycle.
 ///
 /// Ports: `act_i` `[rows]`, `swap_i` (first row of a tile), `weight_i` `[preload_rows, cols]`, `load_i`
 /// `[preload_cycles]` (one-hot: which row of every band `weight_i` holds), `sum_o` `[cols]` signed sums; element 0
@@ -25,6 +29,9 @@ pub fn latency_cycles(config: &Config) -> u32 {
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn array(config: &Config) -> Result<Arc<Module>, Error> {
+    if config.array.dataflow == Dataflow::Os {
+        return array_os(config);
+    }
     let (rows, cols) = (config.array.rows, config.array.cols);
     let (bands, depth) = (config.preload_rows(), config.preload_cycles());
     let (act_bits, weight_bits) = (config.act_operand().bits(), config.weight_operand().bits());

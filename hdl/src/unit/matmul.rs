@@ -56,7 +56,10 @@ pub fn matmul(config: &Config) -> Result<Arc<Module>, Error> {
     m.assign(&rows.next_loaded, &preload.next_loaded_q);
     m.output_is("pop_o", &(&preload.start | &preload.busy));
 
-    let (sum, line) = compute(&mut m, config, &plan, &rows, [&act_i, &weight_i, &preload.load_q])?;
+    m.section("The array; swap and flags wait one cycle for the activations read");
+    let swap_q = m.pipe_reset("swap_q", 0, &rows.tile_start);
+    let ports = [("act_i", &act_i), ("swap_i", &swap_q), ("weight_i", &weight_i), ("load_i", &preload.load_q)];
+    let (sum, line) = compute(&mut m, config, &plan, &rows.flags, &ports)?;
     m.section("Accumulators");
     let flags = line.at(line.stages - 1);
     let mut inputs = flags.ports();
@@ -123,15 +126,12 @@ pub(super) fn compute(
     m: &mut ModuleBuilder,
     config: &Config,
     plan: &MmPlan,
-    rows: &Rows,
-    [act, weight, load]: [&Expr; 3],
+    flags_in: &Expr,
+    ports: &[(&str, &Expr)],
 ) -> Result<(Expr, Line), Error> {
-    m.section("The array; swap and flags wait one cycle for the activations read");
-    let swap_q = m.pipe_reset("swap_q", 0, &rows.tile_start);
-    let inputs = [("act_i", act), ("swap_i", &swap_q), ("weight_i", weight), ("load_i", load)];
-    let sum = m.instance("u_array", &array::array(config)?, &inputs).out("sum_o");
+    let sum = m.instance("u_array", &array::array(config)?, ports).out("sum_o");
     let (stages, flags) = (plan.array_stages(config), Flags::count(plan));
     let line_q = m.reg("flags_q", Ty::u(stages * flags));
-    m.next_reset(&line_q, 0, None, &Expr::concat(&[line_q.part(0, (stages - 1) * flags), rows.flags.clone()]));
+    m.next_reset(&line_q, 0, None, &Expr::concat(&[line_q.part(0, (stages - 1) * flags), flags_in.clone()]));
     Ok((sum, Line { line_q, flags, stages }))
 }

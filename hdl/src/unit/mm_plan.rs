@@ -1,6 +1,6 @@
 //! What a matrix-multiply unit consists of: the tile engine's, or the whole accelerator's.
 
-use spec::{Config, Format, Operand, Scaling};
+use spec::{Config, Dataflow, Format, Operand, Scaling};
 
 use super::array;
 use super::run_sizes::RunSizes;
@@ -149,9 +149,14 @@ impl MmPlan {
         if self.whole { 8 * (config.array.rows + 1) } else { config.act_word_bits() }
     }
 
-    /// Cycles from a word read in the activation buffer to its sums at the column feet.
+    /// Cycles from a word read in the activation buffer to its sums at the column feet; where sums stay in the PEs, from
+    /// the flags of a sum, which leave in the last cycles of its N tile, to the sum.
     pub fn array_stages(&self, config: &Config) -> u32 {
-        1 + array::latency_cycles(config)
+        let taken = match config.array.dataflow {
+            Dataflow::Ws => 0,
+            Dataflow::Os => config.array.rows,
+        };
+        1 + taken + array::latency_cycles(config)
     }
 
     /// Cycles from sums at the column feet to the cycle in which their accumulator word is read.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use spec::Config;
+use spec::{Config, Dataflow};
 
+use super::pe_os::pe_os;
 use super::{module_name, product};
 use crate::error::Error;
 use crate::rtl::{Module, ModuleBuilder, Ty};
@@ -13,7 +14,7 @@ pub fn latency_cycles(config: &Config) -> u32 {
     2 + u32::from(config.pe.product_register)
 }
 
-/// `<prefix>_pe`: multiplies activations that pass to the right by its weight and adds to the sum that passes down.
+/// `<prefix>_pe`, [`pe_os`] or weight-stationary: multiplies activations that pass to the right by its weight and adds to the sum that passes down.
 ///
 /// Ports: `act_i`, `swap_i` (this activation is the first of a tile: the next weight becomes current), `load_i` (take
 /// `weight_i` as next weight), `weight_i` (the column's bus), `sum_i`; `act_o`, `swap_o`, `load_o` one cycle later,
@@ -22,6 +23,9 @@ pub fn latency_cycles(config: &Config) -> u32 {
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn pe(config: &Config) -> Result<Arc<Module>, Error> {
+    if config.array.dataflow == Dataflow::Os {
+        return pe_os(config);
+    }
     let doc = format!(
         "Processing element: sum_o = sum_i + act_i * weight, {} cycles from act_i to sum_o.\n\
          The weight is double-buffered: load_i fills the next weight, swap_i (with a tile's first\n\

@@ -2,6 +2,7 @@
 //! cycles, headers in the gaps.
 
 mod bench;
+mod os;
 mod reference;
 
 use bench::Bench;

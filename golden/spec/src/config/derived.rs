@@ -2,11 +2,13 @@
 
 use super::Config;
 use crate::error::Problem;
-use crate::kind::{Format, Operand, Scaling};
+use crate::kind::{Dataflow, Format, Operand, Scaling};
 use crate::stream;
 
 /// Every engine takes payloads of so many words, whatever its buffers hold.
 const LEAST_PAYLOAD: u32 = 4095;
+/// Most K tiles of an `MM` instruction.
+const MOST_K_TILES: u32 = (1 << 12) - 1;
 
 impl Config {
     /// Code in which PEs hold weights: the formats' own if they share one, else INT8, or for powers of two sums of two, which
@@ -45,10 +47,19 @@ impl Config {
         self.buffer.act_bytes / 2 / self.act_word_bits().div_ceil(8)
     }
 
-    /// Bits of a partial sum that leaves a column: no tile's sum overflows it.
+    /// Bits of a sum that leaves a column: no tile's sum overflows it or, where sums stay in the PEs, none over as many
+    /// K tiles as the activation buffer holds of a row, within an accumulator's 32.
     pub fn sum_bits(&self) -> u32 {
-        let exact =
-            u64::from(self.array.rows) * u64::from(self.weight_operand().magnitude() * self.act_operand().magnitude());
+        let tiles = match self.array.dataflow {
+            Dataflow::Ws => 1,
+            Dataflow::Os => self.top_act_words().clamp(1, MOST_K_TILES),
+        };
+        self.sum_bits_of(u64::from(self.array.rows) * u64::from(tiles)).min(32)
+    }
+
+    /// Bits of a sum of so many products: none overflows it.
+    pub fn sum_bits_of(&self, products: u64) -> u32 {
+        let exact = products * u64::from(self.weight_operand().magnitude() * self.act_operand().magnitude());
         u64::BITS - exact.leading_zeros() + 1
     }
 
@@ -81,8 +92,11 @@ impl Config {
     }
 
     /// Whether the column feet of the whole machine have that scaling: those that a format of the Config is best known
-    /// with, and none for w8a8, which can be had without.
+    /// with, and none for w8a8, which can be had without. Where sums stay in the PEs there are none.
     pub fn builds_scaling(&self, scaling: Scaling) -> bool {
+        if self.array.dataflow == Dataflow::Os {
+            return scaling == Scaling::Channel;
+        }
         let same_foot = |best: Scaling| match scaling {
             Scaling::Channel => true,
             Scaling::Group32 | Scaling::Group16 => matches!(best, Scaling::Group32 | Scaling::Group16),
@@ -94,9 +108,11 @@ impl Config {
     /// Bits of an accumulator of the whole machine: 32 where every format has one step a channel, 48 with group or MX
     /// scales, 64 with NVFP4.
     ///
-    /// A format that can be had with and without scales counts as it is best known: w8a8 without, w4a8 with.
+    /// A format that can be had with and without scales counts as it is best known: w8a8 without, w4a8 with. Where sums
+    /// stay in the PEs there are no scales.
     pub fn top_acc_bits(&self) -> u32 {
         let bits = |format: &Format| match format.scalings()[0] {
+            _ if self.array.dataflow == Dataflow::Os => 32,
             Scaling::Channel => 32,
             Scaling::Group32 | Scaling::Group16 | Scaling::Mx32 => 48,
             Scaling::Nv16 => 64,

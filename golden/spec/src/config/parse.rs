@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::{Array, Buffer, Bus, Config, Design, Dma, Pe, Requant, Vector};
 use crate::error::{Error, Problem};
-use crate::kind::{Format, PeKind, RequantMode};
+use crate::kind::{Dataflow, Format, PeKind, RequantMode};
 
 /// What to do about a field that is not there.
 const STATE_IT: &str = "state every field; `systole new` writes a whole file";
@@ -74,6 +74,7 @@ fn read_section(section: &str, fields: &Table, stated: &Table, problems: &mut Ve
 /// What a field takes, if `given` is nothing of the kind.
 fn misfit(field: &str, sample: &Value, given: Option<&Value>) -> Option<String> {
     let words: Vec<&str> = match field {
+        "array.dataflow" => Dataflow::ALL.map(Dataflow::name).to_vec(),
         "pe.kind" => PeKind::ALL.map(PeKind::name).to_vec(),
         "pe.formats" => Format::ALL.map(Format::name).to_vec(),
         "requant.modes" => RequantMode::ALL.map(RequantMode::name).to_vec(),
@@ -112,7 +113,7 @@ fn given_field(given: &Table, field: &str) -> bool {
 fn sample() -> Config {
     Config {
         design: Design { prefix: "systole".into() },
-        array: Array { rows: 1, cols: 1, preload_rows: 1, chunk_rows: 1 },
+        array: Array { rows: 1, cols: 1, dataflow: Dataflow::Ws, preload_rows: 1, chunk_rows: 1 },
         pe: Pe { kind: PeKind::Mac, formats: vec![Format::W8a8], product_register: false },
         requant: Requant { lanes: 1, dividers: 1, quotient_bits: 1, modes: vec![RequantMode::Dynamic] },
         buffer: Buffer { act_bytes: 64, acc_bytes: 64, weight_tiles: 2, channels: 1 },
@@ -155,6 +156,18 @@ mod tests {
         let mut fields: Vec<String> = problems(&text).into_iter().map(|p| p.field).collect();
         fields.sort();
         assert_eq!(fields, ["array.cols", "array.columns", "array.rows", "buffer.weight_tiles", "pe.formats", "speed"]);
+    }
+
+    #[test]
+    fn sums_that_stay_take_a_row_of_weights_a_cycle_and_no_scales() {
+        let os = sample().to_toml().replace("dataflow = \"ws\"", "dataflow = \"os\"");
+        assert!(Config::from_toml(&os).is_ok());
+        let found = problems(&os.replace("preload_rows = 1", "preload_rows = 2").replace("\"w8a8\"", "\"w8a8\", \"nvfp4\""));
+        let fields: Vec<&str> = found.iter().map(|p| p.field.as_str()).collect();
+        assert_eq!(fields, ["array.preload_rows", "pe.formats"]);
+        assert!(found.iter().all(|p| p.cure.contains("ws")) && found[1].allowed.contains("w4a8"), "{found:?}");
+        let found = problems(&os.replace("\"os\"", "\"is\""));
+        assert_eq!((found.len(), found[0].field.as_str(), found[0].allowed.as_str()), (1, "array.dataflow", "\"ws\", \"os\""));
     }
 
     #[test]

@@ -2,14 +2,18 @@
 
 use super::{Config, MAX_SIGNAL_BITS};
 use crate::error::Problem;
-use crate::kind::Format;
+use crate::kind::{Dataflow, Format};
 
 impl Config {
-    /// Refuses what the tile engine does not compute: formats with block scales.
+    /// Refuses what the tile engine does not compute: formats with block scales, sums that stay in the PEs.
     ///
     /// # Errors
-    /// The first such format, the formats that it computes, and what to do.
+    /// The dataflow or the first such format, what it computes, and what to do.
     pub fn check_engine(&self) -> Result<(), Problem> {
+        if self.array.dataflow == Dataflow::Os {
+            let cure = "set array.dataflow = \"ws\"; the accelerator's matrix unit (mm) has both";
+            return Err(Problem::new("array.dataflow", "os", "ws in the tile engine", cure));
+        }
         let Some(format) = self.pe.formats.iter().find(|f| !Format::PLAIN.contains(f)) else { return Ok(()) };
         let allowed = Format::PLAIN.map(Format::name).join(", ");
         let allowed = format!("{allowed} in the tile engine, whose columns have no block scales");
@@ -46,7 +50,7 @@ mod tests {
     use super::*;
 
     fn config(change: impl Fn(String) -> String) -> Config {
-        let text = "[design]\nprefix = \"systole\"\n[array]\nrows = 8\ncols = 8\npreload_rows = 1\nchunk_rows = 16\n\
+        let text = "[design]\nprefix = \"systole\"\n[array]\nrows = 8\ncols = 8\ndataflow = \"ws\"\npreload_rows = 1\nchunk_rows = 16\n\
             [pe]\nkind = \"mac\"\nformats = [\"w8a8\"]\nproduct_register = false\n[requant]\nlanes = 4\ndividers = 4\n\
             quotient_bits = 2\nmodes = [\"dynamic\"]\n[buffer]\nact_bytes = 4096\nacc_bytes = 4096\nweight_tiles = 4\n\
             channels = 256\n[vec]\nlanes = 4\nelements = 1024\nparams = 1024\ndividers = 4\nquotient_bits = 2\n\

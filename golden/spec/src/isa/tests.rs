@@ -304,7 +304,7 @@ fn tiles_and_headers_of_a_machine() {
 
 #[test]
 fn a_config_gives_its_machine() {
-    let text = "[design]\nprefix = \"s\"\n[array]\nrows = 12\ncols = 8\npreload_rows = 2\nchunk_rows = 8\n[pe]\n\
+    let text = "[design]\nprefix = \"s\"\n[array]\nrows = 12\ncols = 8\ndataflow = \"ws\"\npreload_rows = 2\nchunk_rows = 8\n[pe]\n\
                 kind = \"mac\"\nformats = [\"w8a8\", \"w4a8\"]\nproduct_register = false\n[requant]\nlanes = 4\n\
                 dividers = 1\nquotient_bits = 1\nmodes = [\"dynamic\"]\n[buffer]\nact_bytes = 2600\nacc_bytes = 9600\n\
                 weight_tiles = 3\nchannels = 100\n[vec]\nlanes = 16\nelements = 1000\nparams = 500\ndividers = 2\n\
