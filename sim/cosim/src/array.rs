@@ -1,6 +1,7 @@
 //! Co-simulation of the systolic array alone, on the tiles of a linear layer.
 
 use std::cell::Cell;
+use std::ops::Range;
 
 use golden::linear::Prepared;
 use golden::num;
@@ -9,12 +10,14 @@ use hdl::unit::array::latency_cycles;
 use sim::engine::frame::Frame;
 use spec::qmodel::{QActs, QLinear};
 use spec::verdict::Verdict;
-use spec::{Config, Operand};
+use spec::{Config, Dataflow, Operand};
 
 use crate::engine::{Sources, generate};
 use crate::error::Error;
 use crate::rtl::read_sources;
 use crate::unit::drive;
+
+mod os;
 
 /// Cycle in which the first tile's activations begin to enter; an array has at most 128 rows, so all its weights have
 /// come by then.
@@ -40,23 +43,26 @@ pub fn cosim_array(config: &Config, sources: &Sources, layer: &QLinear, acts: &Q
         Sources::Folder(folder) => read_sources(folder)?,
         Sources::Given(files) => files.clone(),
     };
-    let schedule = Schedule::new(config, golden.shape());
+    let schedule = match config.array.dataflow {
+        Dataflow::Ws => When::Ws(Schedule::new(config, golden.shape())),
+        Dataflow::Os => When::Os(os::Schedule::new(config, golden.shape())),
+    };
     let wrong = Cell::new(None);
     let stimulus = |cycle: u64, frame: &Frame, inputs: &mut [u64]| {
         schedule.inputs(config, (layer, acts), cycle, frame, inputs);
-        cycle < schedule.cycles
+        cycle < schedule.cycles()
     };
     let judge = |cycle: u64, _: (&Frame, &[u64]), (frame, outputs): (&Frame, &[u64])| {
-        let Some((tile, row)) = schedule.leaving(cycle) else { return Ok(0) };
-        let (first_n, first_k) = schedule.corner(tile);
+        let Some(leaving) = schedule.leaving(cycle) else { return Ok(0) };
         let sums = frame.field("sum_o").map(|field| field.get_limbs(outputs)).unwrap_or_default();
         let mut checked = 0;
-        for col in first_n..schedule.shape.2.min(first_n + schedule.cols) {
-            let expected = i64::from(golden.partial_sum(row, col, first_k..first_k + schedule.rows));
+        let Leaving { row, first_n, .. } = leaving;
+        for col in first_n..golden.shape().2.min(first_n + config.array.cols as usize) {
+            let expected = i64::from(golden.partial_sum(row, col, leaving.k.clone()));
             let bits = config.sum_bits();
             let found = signed(&sums, (col - first_n) as u32 * bits, bits);
             if found != expected {
-                wrong.set(Some((tile, row, col)));
+                wrong.set(Some(col));
                 return Err(("sum_o".to_string(), expected.to_string()));
             }
             checked += 1;
@@ -67,14 +73,53 @@ pub fn cosim_array(config: &Config, sources: &Sources, layer: &QLinear, acts: &Q
     if let Some(first) = &mut verdict.first {
         first.layer.clone_from(&layer.name);
         // Without a wrong sum the place is that of the sums that leave in this cycle.
-        let place = wrong.get().map(|(tile, row, col)| (tile, row, Some(col as u64)));
-        let place = place.or_else(|| schedule.leaving(first.cycle).map(|(tile, row)| (tile, row, None)));
-        if let Some((tile, row, col)) = place {
-            first.tile = format!("0/{}/{}", tile / schedule.k_tiles, tile % schedule.k_tiles);
-            (first.row, first.col) = (Some(row as u64), col);
+        if let Some(leaving) = schedule.leaving(first.cycle) {
+            first.tile = format!("0/{}/{}", leaving.n_tile, leaving.k.start / config.array.rows as usize);
+            (first.row, first.col) = (Some(leaving.row as u64), wrong.get().map(|col| col as u64));
         }
     }
     Ok(verdict)
+}
+
+/// The sums that leave in a cycle: those of a row (token) over a range of the reduction, from a first channel on.
+struct Leaving {
+    row: usize,
+    n_tile: usize,
+    first_n: usize,
+    k: Range<usize>,
+}
+
+/// When what enters and leaves, by dataflow.
+enum When {
+    Ws(Schedule),
+    Os(os::Schedule),
+}
+
+impl When {
+    fn cycles(&self) -> u64 {
+        match self {
+            Self::Ws(schedule) => schedule.cycles,
+            Self::Os(schedule) => schedule.cycles,
+        }
+    }
+
+    fn leaving(&self, cycle: u64) -> Option<Leaving> {
+        match self {
+            Self::Ws(schedule) => {
+                let (tile, row) = schedule.leaving(cycle)?;
+                let (first_n, first_k) = schedule.corner(tile);
+                Some(Leaving { row, n_tile: tile / schedule.k_tiles, first_n, k: first_k..first_k + schedule.rows })
+            }
+            Self::Os(schedule) => schedule.leaving(cycle),
+        }
+    }
+
+    fn inputs(&self, config: &Config, work: (&QLinear, &QActs), cycle: u64, frame: &Frame, inputs: &mut [u64]) {
+        match self {
+            Self::Ws(schedule) => schedule.inputs(config, work, cycle, frame, inputs),
+            Self::Os(schedule) => schedule.inputs(config, work, cycle, frame, inputs),
+        }
+    }
 }
 
 /// When each tile's weights and activations enter: a tile every `period` cycles, its weights from the cycle on in which

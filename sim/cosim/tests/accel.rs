@@ -13,7 +13,7 @@ use sim::engine::frame::Frame;
 use sim::lower::program::{Job, lower, roofline};
 use sim::memory::Timing;
 use spec::isa::{Field, Instr, Op, OutputKind, Program, Queue};
-use spec::{Config, Format};
+use spec::{Config, Dataflow, Format};
 
 const TALE: &str = "Once upon a time there was a king who had three sons, and the youngest was called Dummling.\n\
     One day he went into the forest to cut wood, and there he met a little grey man who wished him good day.\n";
@@ -81,6 +81,23 @@ fn random_models_in_several_formats_on_fast_and_slow_memories() {
         compare(&mut accelerator, &program, 4_000_000);
         // The same machine again: nothing of the first run is left over.
         compare(&mut accelerator, &program, 4_000_000);
+    }
+}
+
+#[test]
+fn random_models_on_arrays_that_keep_sums() {
+    for (rows, cols, seed) in [(8, 8, None), (5, 3, Some(4))] {
+        let mut config = small(&[Format::W8a8, Format::W4a4]);
+        (config.array.rows, config.array.cols) = (rows, cols);
+        config.array.dataflow = Dataflow::Os;
+        config.array.preload_rows = 1;
+        config.validate().unwrap_or_else(|e| panic!("{e}"));
+        let mut accelerator = machine(&config, Timing { stall_seed: seed, ..Timing::latency(20) });
+        accelerator.bench.stepper.randomize(7);
+        accelerator.reset().unwrap();
+        for format in config.pe.formats.clone() {
+            compare(&mut accelerator, &random_program(&config, Coding::new(format), 1), 4_000_000);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use bench::Bench;
 use hdl::rtl::{Design, Header};
 use reference::{Product, Random};
 use sim::engine::frame::Frame;
-use spec::{Config, Format};
+use spec::{Config, Dataflow, Format, Scaling};
 
 #[test]
 fn every_format_and_scaling_in_verilator() {
@@ -36,11 +36,42 @@ fn every_format_and_scaling_in_verilator() {
     let mut again = products[..4].to_vec();
     again.iter_mut().for_each(|product| product.add = true);
     products.extend(again);
-    let mut bench = Bench::recorded(&config, 1);
-    bench.run(&products, 0, Some(3));
+    in_verilator(&config, &products);
+}
+
+#[test]
+fn sums_that_stay_in_verilator() {
+    for (rows, cols) in [(5, 3), (8, 8)] {
+        let mut config = Config::from_toml(hdl::presets::preset("small").unwrap()).unwrap();
+        (config.array.rows, config.array.cols) = (rows, cols);
+        config.array.dataflow = Dataflow::Os;
+        config.array.preload_rows = 1;
+        config.pe.formats = vec![Format::W8a8, Format::W4a4, Format::Fp4];
+        let mut random = Random(12);
+        let mut products: Vec<Product> = Vec::new();
+        let mut act = 0;
+        for format in [&config.pe.formats[..], &config.pe.formats[..]].concat() {
+            for shape in [(1, 67, 9), (5, 5, 16), (3, 33, 7)] {
+                let mut product = Product::random((format, Scaling::Channel), shape, &mut random);
+                (product.act, product.acc, product.bank) = (act, 30 * (products.len() / 2), (products.len() % 2) as u64);
+                act += product.k_tiles(&config) * product.rows;
+                products.push(product);
+            }
+        }
+        let mut again = products[..6].to_vec();
+        again.iter_mut().for_each(|product| product.add = true);
+        products.extend(again);
+        in_verilator(&config, &products);
+    }
+}
+
+/// Runs products in `step` and repeats the run in Verilator.
+fn in_verilator(config: &Config, products: &[Product]) {
+    let mut bench = Bench::recorded(config, 1);
+    bench.run(products, 0, Some(3));
     let record = bench.record.take().unwrap();
 
-    let design = Design::new(hdl::unit::mm::mm(&config).unwrap());
+    let design = Design::new(hdl::unit::mm::mm(config).unwrap());
     let sources = design.emit(&Header::default()).unwrap();
     let stimulus = |cycle: u64, frame: &Frame, inputs: &mut [u64]| {
         let values = record.cycles.get(cycle as usize);

@@ -3,7 +3,7 @@
 use spec::isa::{Machine, SCALARS};
 use spec::model::{PROB_TOP_15, QLayer, QModel};
 use spec::qmodel::ActMode;
-use spec::{Config, Problem};
+use spec::{Config, Dataflow, Problem};
 
 use super::shape::Shape;
 use crate::error::Error;
@@ -101,7 +101,15 @@ impl Plan {
         most: usize,
         seen: usize,
     ) -> Result<Self, Error> {
-        let most = most.min(machine.chunk_rows as usize).min(2047 / (passes(model) * shape.group()).max(1)).max(1);
+        // Heads give a product more rows than a chunk has: as many as the instruction, or an array that keeps sums, takes.
+        let heads = (passes(model) * shape.group()).max(1);
+        let held = if config.array.dataflow == Dataflow::Os { machine.rows as usize } else { 2047 };
+        if held < heads {
+            let cure = format!("set array.rows = {heads} or more, or array.dataflow = \"ws\"");
+            let allowed = format!(">= {heads} with array.dataflow = \"os\" for this model");
+            return Err(Error::invalid("array.rows", machine.rows, &allowed, &cure));
+        }
+        let most = most.min(machine.chunk_rows as usize).min(held / heads).max(1);
         let problem = |rows: usize| first_problem(config, machine, &needs(machine, model, shape, rows, seen), seen);
         let fits = |rows: usize| problem(rows).is_none();
         match (1..=most).rev().find(|&rows| fits(rows)) {

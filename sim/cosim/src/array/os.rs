@@ -5,7 +5,7 @@ use sim::engine::frame::Frame;
 use spec::Config;
 use spec::qmodel::{QActs, QLinear};
 
-use super::{Word, held};
+use super::{Leaving, Word, held};
 
 /// A K tile every `rows` cycles, N tiles and chunks of at most `rows` tokens directly one behind the other.
 pub(super) struct Schedule {
@@ -52,8 +52,8 @@ impl Schedule {
         (tile < self.tiles * self.k_tiles).then(|| (self.place(tile / self.k_tiles, tile % self.k_tiles), step))
     }
 
-    /// Token and first channel of the sums that leave in a cycle; row `r` of the array has token `r` of the chunk.
-    pub(super) fn leaving(&self, cycle: u64) -> Option<(usize, usize)> {
+    /// What leaves in a cycle; row `r` of the array has token `r` of the chunk.
+    pub(super) fn leaving(&self, cycle: u64) -> Option<Leaving> {
         let period = (self.k_tiles * self.rows) as u64;
         let since = cycle.checked_sub(period + self.latency)?;
         let (tile, row) = ((since / period) as usize, (since % period) as usize);
@@ -62,7 +62,12 @@ impl Schedule {
         }
         let place = self.place(tile, 0);
         let token = self.rows - 1 - row;
-        (token < place.tokens).then_some((place.token + token, place.channel))
+        (token < place.tokens).then(|| Leaving {
+            row: place.token + token,
+            n_tile: place.channel / self.cols,
+            first_n: place.channel,
+            k: 0..self.shape.1,
+        })
     }
 
     pub(super) fn inputs(
