@@ -134,8 +134,9 @@ fn the_verilog_and_its_test_bench_pass_three_tools_without_a_warning() {
         let top = value["top"].as_str().unwrap();
         let list = fs::read_to_string(g.join(format!("{top}.f"))).unwrap();
         let rtl: Vec<&str> = list.lines().collect();
-        let bench = format!("tb_{top}.v");
-        let with_bench = [&rtl[..], &[bench.as_str()]].concat();
+        let written = files(&g);
+        let bench = written.iter().map(|(name, _)| name.as_str()).filter(|n| n.ends_with(".v") && !rtl.contains(n));
+        let with_bench: Vec<&str> = rtl.iter().copied().chain(bench).collect();
         for sources in [&rtl, &with_bench] {
             silent(&g, "verilator", &[&["--lint-only", "-Wall"], &sources[..]].concat());
             silent(&g, "iverilog", &[&["-g2005", "-Wall", "-o", "/dev/null"], &sources[..]].concat());

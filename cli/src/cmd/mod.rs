@@ -7,6 +7,7 @@ pub mod disasm;
 pub mod doctor;
 pub mod eval;
 pub mod generate;
+pub mod image;
 pub mod inspect;
 pub mod lower;
 pub mod new;

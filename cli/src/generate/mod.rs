@@ -5,6 +5,7 @@ mod fusesoc;
 mod manifest;
 mod stimulus;
 mod testbench;
+pub mod top;
 
 use hdl::rtl::{Design, Header};
 use spec::Config;
@@ -42,7 +43,8 @@ pub struct Package {
     pub files: Vec<File>,
 }
 
-/// Generates a unit of a Config: Verilog, test bench, file list, FuseSoC core, manifest. Equal Configs give equal bytes.
+/// Generates a unit of a Config: Verilog, test bench, file list, FuseSoC core, manifest; for the whole accelerator also
+/// constraints, scripts and driver. Equal Configs give equal bytes.
 ///
 /// # Errors
 /// If the description does not hold together for this Config.
@@ -51,15 +53,17 @@ pub fn package(config: &Config, unit: &str, design: &Design) -> Result<Package, 
     let verilog: Vec<File> = design.emit(&header)?.into_iter().map(|(name, text)| File::new(name, text)).collect();
     let top = design.top.name.clone();
     let rtl: Vec<String> = verilog.iter().map(|file| file.name.clone()).collect();
-    let bench = if unit == crate::args::unit::ENGINE {
-        let stimulus = stimulus::Stimulus::new(config)?;
-        testbench::engine(config, design, &stimulus)
-    } else {
-        testbench::unit(config, design)
+    let bench = match unit {
+        top::NAME => top::test_bench(config, design)?,
+        crate::args::unit::ENGINE => testbench::engine(config, design, &stimulus::Stimulus::new(config)?),
+        _ => testbench::unit(config, design),
     };
     let bench_names: Vec<String> = bench.iter().map(|file| file.name.clone()).collect();
     let mut files = verilog;
     files.extend(bench);
+    if unit == top::NAME {
+        files.extend(top::package(config, &top, &rtl));
+    }
     files.push(File::new(format!("{top}.f"), rtl.iter().map(|name| format!("{name}\n")).collect::<String>()));
     files.push(File::new(format!("{top}.core"), fusesoc::core(&top, &rtl, &bench_names)));
     files.push(File::new("config.toml", config.to_toml()));

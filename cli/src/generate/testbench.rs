@@ -102,7 +102,7 @@ fn random(width: u32) -> String {
 }
 
 /// Prints the control registers of the top module and of its direct parts, by hierarchical name.
-fn state(design: &Design) -> String {
+pub(super) fn state(design: &Design) -> String {
     let mut names = registers(&design.top, "u_dut");
     for instance in design.top.instances().filter(|instance| instance.grid.is_none()) {
         names.extend(registers(&instance.module, &format!("u_dut.{}", instance.name)));
@@ -122,7 +122,8 @@ fn registers(module: &Module, path: &str) -> Vec<String> {
     module.items.iter().filter_map(of).collect()
 }
 
-fn fill(template: &str, values: &[(&str, String)]) -> String {
+/// A template with its marks filled in.
+pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
     values.iter().fold(template.to_string(), |text, (key, value)| text.replace(key, value))
 }
 

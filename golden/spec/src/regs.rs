@@ -4,6 +4,8 @@
 //! an address that is not a multiple of 4, or a write to a register that is only read, is answered with SLVERR and changes
 //! nothing. Counters have 48 bits: reading the low word keeps the high one for the read that follows.
 
+pub mod doc;
+
 /// What software may do with a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

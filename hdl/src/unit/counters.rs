@@ -6,7 +6,7 @@ use spec::{Config, regs};
 
 use super::module_name;
 use crate::error::Error;
-use crate::rtl::{Module, ModuleBuilder, Ty, index_bits};
+use crate::rtl::{Expr, Module, ModuleBuilder, Ty, index_bits};
 
 /// Bits of `retired_i`.
 pub const RETIRED_BITS: u32 = 3;
@@ -29,6 +29,10 @@ pub fn counters(config: &Config) -> Result<Arc<Module>, Error> {
     let write_i = m.input("write_i", Ty::bit());
     let retired_i = m.input("retired_i", Ty::u(RETIRED_BITS));
     let index_i = m.input("index_i", Ty::u(index_bits(regs::COUNTER_COUNT as u32)));
+
+    m.section("Cleared at a start, and in the first cycle out of reset");
+    let fresh_q = m.pipe_reset("fresh_q", 1, &Expr::u(1, 0));
+    let clear = m.wire("clear", &(&clear_i | &fresh_q));
     let mut values = Vec::new();
     for index in 0..regs::COUNTER_COUNT {
         let (name, _) = regs::counter(index).unwrap_or_default();
@@ -40,8 +44,9 @@ pub fn counters(config: &Config) -> Result<Arc<Module>, Error> {
             (_, "instructions") => (retired_i.any(), retired_i.extend(bits)),
             _ => (&run_i & cause_i.eq_k(index as i128 - 1), q.k(1)),
         };
-        let step = m.wire(&format!("{name}_step"), &(&clear_i | event));
-        m.next_reset(&q, 0, Some(&step), &clear_i.mux(&q.k(0), &(&q + by)));
+        // Without the register's reset, the clear is the flip-flops' own.
+        let step = m.wire(&format!("{name}_step"), &event);
+        m.next(&q, &clear.mux(&q.k(0), &step.mux(&(&q + by), &q)));
         values.push(q);
     }
     let value = m.net("value", Ty::u(bits));

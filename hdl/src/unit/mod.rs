@@ -69,6 +69,7 @@ pub mod scale;
 pub mod sequencer;
 pub mod skew;
 pub mod skid;
+pub mod square;
 pub mod store_unit;
 pub mod tokens;
 pub mod top;

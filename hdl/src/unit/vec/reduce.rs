@@ -5,7 +5,7 @@ use std::sync::Arc;
 use spec::Config;
 
 use super::super::module_name;
-use super::super::multiply::multiply;
+use super::super::square::square;
 use super::plan::{ADDR_BITS, VALUE_BITS, VecPlan};
 use crate::error::Error;
 use crate::rtl::module::Conn;
@@ -67,7 +67,7 @@ fn term(config: &Config, lane_bits: u32) -> Result<Arc<Module>, Error> {
         "What a lane brings to a reduction: its value, or lane 0's if it does not count, and a term of the\n\
          sum: value, square of a magnitude saturated to {SQUARED_BITS} bits, or 0. Latency 1 cycle."
     );
-    let product = multiply(config, Ty::u(SQUARED_BITS), Ty::u(SQUARED_BITS), 2 * SQUARED_BITS)?;
+    let square = square(config, SQUARED_BITS)?;
     let mut m = ModuleBuilder::new(module_name(config, "vec_reduce_term"), doc);
     let counts_i = m.input("counts_i", Ty::bit());
     let value_i = m.input("value_i", Ty::s(VALUE_BITS));
@@ -77,7 +77,7 @@ fn term(config: &Config, lane_bits: u32) -> Result<Arc<Module>, Error> {
     let magnitude = m.wire("magnitude", &sign.mux(&-&value_i, &value_i));
     let large = m.wire("too_large", &magnitude.slice(VALUE_BITS - 1, SQUARED_BITS).any());
     let root = m.wire("root", &(large.repeat(SQUARED_BITS) | magnitude.slice(SQUARED_BITS - 1, 0)));
-    let square = m.instance("u_square", &product, &[("a_i", &root), ("b_i", &root)]).out("product_o");
+    let square = m.instance("u_square", &square, &[("root_i", &root)]).out("square_o");
     let ty = Ty::s(VALUE_BITS + lane_bits);
     let term = squares_i.mux(&square.extend(ty.width).as_signed(), &value_i.extend(ty.width));
     let term_q = m.pipe("term_q", &(term & counts_i.repeat(ty.width).as_signed()));
