@@ -4,6 +4,7 @@
 #   scripts/test.sh              the default suites
 #   scripts/test.sh --full       also the exhaustive suites (tests marked #[ignore])
 #   scripts/test.sh --rusthdl    also crate hdl-rusthdl and its example, which bring rust-hdl and its dependencies
+#   scripts/test.sh --cocotb     also the accelerator under cocotb, from the Python index
 #
 # Everything runs even after a failure, so that one run shows all; the exit code is 1 if anything failed.
 set -euo pipefail
@@ -13,12 +14,14 @@ command -v cargo >/dev/null 2>&1 || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
 full=0
 rusthdl=0
+cocotb=0
 for argument in "$@"; do
     case "$argument" in
         --full) full=1 ;;
         --rusthdl) rusthdl=1 ;;
+        --cocotb) cocotb=1 ;;
         *)
-            printf 'test: %s: unknown argument; allowed: --full, --rusthdl\n' "$argument" >&2
+            printf 'test: %s: unknown argument; allowed: --full, --rusthdl, --cocotb\n' "$argument" >&2
             exit 2
             ;;
     esac
@@ -49,6 +52,9 @@ if [ "$rusthdl" -eq 1 ]; then
     if cargo clippy --version >/dev/null 2>&1; then
         run "hdl-rusthdl lints" cargo clippy --locked --package hdl-rusthdl --all-targets -- -D warnings
     fi
+fi
+if [ "$cocotb" -eq 1 ]; then
+    run cocotb scripts/cocotb.sh
 fi
 if cargo fmt --version >/dev/null 2>&1; then
     run format cargo fmt --all --check

@@ -100,3 +100,66 @@ fn the_bench_and_its_monitor_lint_clean() {
         assert_eq!(tool(&g, "verilator", &[&args[..], &sources].concat()), "", "{preset}");
     }
 }
+
+/// Runs a script of a vendor's tool in the Tcl of yosys, with commands that only say that they were called.
+fn calls(g: &Path, script: &str) -> Vec<String> {
+    let stub = "proc unknown {name args} { puts \"CALL $name $args\"; return {} }\n\
+        set argc 2\nset argv {part 8.000}\narray set quartus {args {}}\nsource ";
+    fs::write(g.join("stub.tcl"), format!("{stub}{script}\n")).unwrap();
+    let said = tool(g, "yosys", &["-q", "-c", "stub.tcl"]);
+    said.lines().filter_map(|line| line.strip_prefix("CALL ")).map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_scripts_of_vendors_run_and_name_every_file() {
+    let (_folder, g) = generate(&["--preset", "tiny"]);
+    let rtl = fs::read_to_string(g.join("systole_top.f")).unwrap();
+    for (script, command) in [
+        ("systole_top_vivado.tcl", "add_files -norecurse "),
+        ("systole_top_quartus.tcl", "set_global_assignment -name VERILOG_FILE "),
+    ] {
+        let calls = calls(&g, script);
+        let named: Vec<&str> = calls.iter().filter_map(|call| call.strip_prefix(command)).collect();
+        let mut names: Vec<&str> = named.iter().filter_map(|path| path.rsplit('/').next()).collect();
+        assert!(named.iter().all(|path| Path::new(path).is_file()), "{script}: {named:?}");
+        names.sort_unstable();
+        let mut expected: Vec<&str> = rtl.lines().collect();
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{script}");
+    }
+    let ooc = fs::read_to_string(g.join("vivado/systole_top_ooc.xdc")).unwrap();
+    assert_eq!(ooc, "create_clock -name clk_i -period 8.000 [get_ports clk_i]\n");
+    for (file, line) in [
+        ("systole_top.xdc", "create_clock -name clk_i -period 10.000 [get_ports clk_i]"),
+        ("systole_top.sdc", "derive_clock_uncertainty"),
+    ] {
+        let text = fs::read_to_string(g.join(file)).unwrap();
+        assert!(text.lines().any(|l| l == line) && !text.contains("set_false_path"), "{text}");
+    }
+}
+
+#[test]
+fn the_ports_of_the_top_have_the_names_from_which_packagers_infer_interfaces() {
+    let (_folder, g) = generate(&["--preset", "tiny"]);
+    let text = fs::read_to_string(g.join("systole_top.v")).unwrap();
+    let (ports, _) = text.split_once(");").unwrap();
+    for channel in ["aw", "ar"] {
+        for signal in ["valid", "ready", "addr", "len", "size", "burst", "cache", "prot", "id", "lock", "qos"] {
+            assert!(ports.contains(&format!(" m_axi_{channel}{signal}")), "{channel}{signal}");
+        }
+        for signal in ["valid", "ready", "addr", "prot"] {
+            assert!(ports.contains(&format!(" s_axil_{channel}{signal}")), "{channel}{signal}");
+        }
+    }
+    for (master, signals) in [
+        ("m_axi", "wvalid wready wdata wstrb wlast bvalid bready bresp rvalid rready rdata rresp rlast"),
+        ("s_axil", "wvalid wready wdata wstrb bvalid bready bresp rvalid rready rdata rresp"),
+    ] {
+        for signal in signals.split(' ') {
+            assert!(ports.contains(&format!(" {master}_{signal}")), "{master}_{signal}");
+        }
+    }
+    for port in ["clk_i", "rst_ni", "irq_o"] {
+        assert!(ports.contains(&format!(" {port}")), "{port}");
+    }
+}

@@ -1,4 +1,4 @@
-//! AMBA's names at a top: ports of an AXI4 memory master and of an AXI4-Lite slave, and the nets behind them.
+//! AMBA's names at a top: the ports of an AXI4 memory master and of an AXI4-Lite slave, channel by channel.
 
 use spec::Config;
 
@@ -6,105 +6,146 @@ use super::burst::{ADDR_BITS, lane_bits};
 use crate::rtl::connect::Outputs;
 use crate::rtl::{Expr, ModuleBuilder, Ty};
 
-/// What comes in at an AXI4 master, under the plain names of a memory port's inputs.
-#[derive(Clone, Debug)]
-pub struct Inputs(Vec<(&'static str, Expr)>);
-
-impl Inputs {
-    /// The inputs by the names of an instance's ports.
-    pub fn ports(&self) -> impl Iterator<Item = (&'static str, &Expr)> {
-        self.0.iter().map(|(name, expr)| (*name, expr))
-    }
-}
-
 /// Bits of an AXI4 identifier: every burst has identifier 0, so that answers come in order (AXI4, A5.3).
 const ID_BITS: u32 = 1;
 
-/// Inputs `m_axi_*` of a top. The identifiers of answers are taken and not looked at: there is one.
-pub fn m_axi_inputs(m: &mut ModuleBuilder, config: &Config) -> Inputs {
-    let ports = [
-        ("m_axi_arready", "ar_ready_i", 1),
-        ("m_axi_rvalid", "r_valid_i", 1),
-        ("m_axi_rdata", "r_data_i", config.bus.data_bits),
-        ("m_axi_rresp", "r_resp_i", 2),
-        ("m_axi_rlast", "r_last_i", 1),
-        ("m_axi_awready", "aw_ready_i", 1),
-        ("m_axi_wready", "w_ready_i", 1),
-        ("m_axi_bvalid", "b_valid_i", 1),
-        ("m_axi_bresp", "b_resp_i", 2),
-    ];
-    for name in ["m_axi_rid", "m_axi_bid"] {
-        m.ignored_input(name, Ty::u(ID_BITS));
-    }
-    Inputs(ports.into_iter().map(|(name, plain, bits)| (plain, m.input(name, Ty::u(bits)))).collect())
+/// Where a port leads.
+#[derive(Clone, Copy)]
+enum Role {
+    /// An input, under this name of an inner module's.
+    To(&'static str),
+    /// An output, from this one of an inner module's.
+    From(&'static str),
+    /// An output that never changes.
+    Is(u64),
+    /// An input that is not looked at.
+    Ignored,
 }
 
-/// Outputs `m_axi_*` of a top, from its memory port: incrementing bursts of whole beats, normal non-cacheable bufferable
-/// memory (AXI4, A4.5), unprivileged secure data accesses, not exclusive, without quality of service, identifier 0.
-pub fn m_axi_outputs(m: &mut ModuleBuilder, config: &Config, port: &Outputs) {
-    let fixed = [
-        ("id", ID_BITS, 0),
-        ("size", 3, u64::from(lane_bits(config))),
-        ("burst", 2, 1),
-        ("lock", 1, 0),
-        ("cache", 4, 3),
-        ("prot", 3, 0),
-        ("qos", 4, 0),
-    ];
-    for channel in ["ar", "aw"] {
-        for (name, bits) in [("valid", 1), ("addr", ADDR_BITS), ("len", 8)] {
-            let value = port.out(&format!("{channel}_{name}_o"));
-            debug_assert_eq!(value.width(), bits);
-            m.output_is(&format!("m_axi_{channel}{name}"), &value);
+use Role::{From, Ignored, Is, To};
+
+/// The ports of an interface.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    inputs: Vec<(&'static str, Expr)>,
+    outputs: Vec<(Expr, &'static str)>,
+    fixed: Vec<(Expr, u64)>,
+}
+
+impl Interface {
+    fn declare(m: &mut ModuleBuilder, prefix: &str, channels: &[(&str, &[(&str, u32, Role)])]) -> Self {
+        let mut ports = Self { inputs: Vec::new(), outputs: Vec::new(), fixed: Vec::new() };
+        for (channel, signals) in channels {
+            for &(signal, bits, role) in *signals {
+                let (name, ty) = (format!("{prefix}_{channel}{signal}"), Ty::u(bits));
+                match role {
+                    To(plain) => ports.inputs.push((plain, m.input(&name, ty))),
+                    From(plain) => ports.outputs.push((m.output(&name, ty), plain)),
+                    Is(value) => ports.fixed.push((m.output(&name, ty), value)),
+                    Ignored => m.ignored_input(&name, ty),
+                }
+            }
         }
-        for (name, bits, value) in fixed {
-            m.output_is(&format!("m_axi_{channel}{name}"), &Expr::u(bits, value));
+        ports
+    }
+
+    /// The inputs by the names of an inner module's.
+    pub fn ports(&self) -> impl Iterator<Item = (&'static str, &Expr)> {
+        self.inputs.iter().map(|(name, expr)| (*name, expr))
+    }
+
+    /// Drives the outputs from an inner module's.
+    pub fn drive(&self, m: &mut ModuleBuilder, inner: &Outputs) {
+        for (port, plain) in &self.outputs {
+            m.assign(port, &inner.out(plain));
+        }
+        for (port, value) in &self.fixed {
+            m.assign(port, &Expr::u(port.width(), *value));
         }
     }
-    for (name, plain) in [
-        ("m_axi_rready", "r_ready_o"),
-        ("m_axi_wvalid", "w_valid_o"),
-        ("m_axi_wdata", "w_data_o"),
-        ("m_axi_wstrb", "w_strb_o"),
-        ("m_axi_wlast", "w_last_o"),
-        ("m_axi_bready", "b_ready_o"),
-    ] {
-        m.output_is(name, &port.out(plain));
-    }
 }
 
-/// Inputs `s_axil_*` of a top, under the plain names of the register block's inputs. Protection bits are taken and not
-/// looked at: every access may read and write every register.
-pub fn s_axil_inputs(m: &mut ModuleBuilder) -> Inputs {
-    let ports = [
-        ("s_axil_awvalid", "aw_valid_i", 1),
-        ("s_axil_awaddr", "aw_addr_i", spec::regs::ADDR_BITS),
-        ("s_axil_wvalid", "w_valid_i", 1),
-        ("s_axil_wdata", "w_data_i", 32),
-        ("s_axil_wstrb", "w_strb_i", 4),
-        ("s_axil_bready", "b_ready_i", 1),
-        ("s_axil_arvalid", "ar_valid_i", 1),
-        ("s_axil_araddr", "ar_addr_i", spec::regs::ADDR_BITS),
-        ("s_axil_rready", "r_ready_i", 1),
+/// Ports `m_axi_*` of a top, from its memory port: incrementing bursts of whole beats, normal non-cacheable bufferable
+/// memory (AXI4, A4.5), unprivileged secure data accesses, not exclusive, without quality of service, identifier 0. The
+/// identifiers of answers are not looked at: there is one.
+pub fn m_axi(m: &mut ModuleBuilder, config: &Config) -> Interface {
+    let (data, size) = (config.bus.data_bits, u64::from(lane_bits(config)));
+    let address = |valid, ready, addr, len| {
+        [
+            ("valid", 1, From(valid)),
+            ("ready", 1, To(ready)),
+            ("id", ID_BITS, Is(0)),
+            ("addr", ADDR_BITS, From(addr)),
+            ("len", 8, From(len)),
+            ("size", 3, Is(size)),
+            ("burst", 2, Is(1)),
+            ("lock", 1, Is(0)),
+            ("cache", 4, Is(3)),
+            ("prot", 3, Is(0)),
+            ("qos", 4, Is(0)),
+        ]
+    };
+    let write = [
+        ("valid", 1, From("w_valid_o")),
+        ("ready", 1, To("w_ready_i")),
+        ("data", data, From("w_data_o")),
+        ("strb", data / 8, From("w_strb_o")),
+        ("last", 1, From("w_last_o")),
     ];
-    for name in ["s_axil_awprot", "s_axil_arprot"] {
-        m.ignored_input(name, Ty::u(3));
-    }
-    Inputs(ports.into_iter().map(|(name, plain, bits)| (plain, m.input(name, Ty::u(bits)))).collect())
+    let response = [
+        ("valid", 1, To("b_valid_i")),
+        ("ready", 1, From("b_ready_o")),
+        ("id", ID_BITS, Ignored),
+        ("resp", 2, To("b_resp_i")),
+    ];
+    let read = [
+        ("valid", 1, To("r_valid_i")),
+        ("ready", 1, From("r_ready_o")),
+        ("id", ID_BITS, Ignored),
+        ("data", data, To("r_data_i")),
+        ("resp", 2, To("r_resp_i")),
+        ("last", 1, To("r_last_i")),
+    ];
+    let channels: [(&str, &[_]); 5] = [
+        ("aw", &address("aw_valid_o", "aw_ready_i", "aw_addr_o", "aw_len_o")),
+        ("w", &write),
+        ("b", &response),
+        ("ar", &address("ar_valid_o", "ar_ready_i", "ar_addr_o", "ar_len_o")),
+        ("r", &read),
+    ];
+    Interface::declare(m, "m_axi", &channels)
 }
 
-/// Outputs `s_axil_*` of a top, from its register block.
-pub fn s_axil_outputs(m: &mut ModuleBuilder, block: &Outputs) {
-    for (name, plain) in [
-        ("s_axil_awready", "aw_ready_o"),
-        ("s_axil_wready", "w_ready_o"),
-        ("s_axil_bvalid", "b_valid_o"),
-        ("s_axil_bresp", "b_resp_o"),
-        ("s_axil_arready", "ar_ready_o"),
-        ("s_axil_rvalid", "r_valid_o"),
-        ("s_axil_rdata", "r_data_o"),
-        ("s_axil_rresp", "r_resp_o"),
-    ] {
-        m.output_is(name, &block.out(plain));
-    }
+/// Ports `s_axil_*` of a top, from its register block. Protection bits are not looked at: every access may read and write
+/// every register.
+pub fn s_axil(m: &mut ModuleBuilder) -> Interface {
+    let address = |valid, ready, addr| {
+        [
+            ("valid", 1, To(valid)),
+            ("ready", 1, From(ready)),
+            ("addr", spec::regs::ADDR_BITS, To(addr)),
+            ("prot", 3, Ignored),
+        ]
+    };
+    let write = [
+        ("valid", 1, To("w_valid_i")),
+        ("ready", 1, From("w_ready_o")),
+        ("data", 32, To("w_data_i")),
+        ("strb", 4, To("w_strb_i")),
+    ];
+    let response = [("valid", 1, From("b_valid_o")), ("ready", 1, To("b_ready_i")), ("resp", 2, From("b_resp_o"))];
+    let read = [
+        ("valid", 1, From("r_valid_o")),
+        ("ready", 1, To("r_ready_i")),
+        ("data", 32, From("r_data_o")),
+        ("resp", 2, From("r_resp_o")),
+    ];
+    let channels: [(&str, &[_]); 5] = [
+        ("aw", &address("aw_valid_i", "aw_ready_o", "aw_addr_i")),
+        ("w", &write),
+        ("b", &response),
+        ("ar", &address("ar_valid_i", "ar_ready_o", "ar_addr_i")),
+        ("r", &read),
+    ];
+    Interface::declare(m, "s_axil", &channels)
 }

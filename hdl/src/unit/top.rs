@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use spec::Config;
 
-use super::amba::{m_axi_inputs, m_axi_outputs, s_axil_inputs, s_axil_outputs};
+use super::amba::{m_axi, s_axil};
 use super::axil_regs::axil_regs;
 use super::core::core;
 use super::module_name;
@@ -56,29 +56,29 @@ pub fn top(config: &Config) -> Result<Arc<Module>, Error> {
     );
     let (regs, control, core) = (axil_regs(config)?, run_control(config)?, core(config)?);
     let mut m = ModuleBuilder::new(module_name(config, "top"), doc);
-    let software = s_axil_inputs(&mut m);
-    let memory = m_axi_inputs(&mut m, config);
+    let software = s_axil(&mut m);
+    let memory = m_axi(&mut m, config);
+    let irq = m.output("irq_o", Ty::bit());
     let net = |m: &mut ModuleBuilder, name: &str, module: &Module, port: &str| {
         let ty = module.port(port).map_or(Ty::bit(), |(_, signal)| signal.ty);
         m.net(name, ty)
     };
 
-    m.section("Run control's word to the others");
-    let reported = REPORTED.map(|name| net(&mut m, &format!("now_{name}"), &control, &format!("{name}_o")));
+    m.section("Registers, beside what run control and the units tell them");
+    let reported = REPORTED.map(|name| net(&mut m, name, &control, &format!("{name}_o")));
     let flush = m.net("flush", Ty::bit());
     let core_rst_n = m.net("core_rst_n", Ty::bit());
     let counted = ["tag", "read_taken", "write_taken", "retired", "running"];
-    let counted = counted.map(|name| (name, net(&mut m, &format!("core_{name}_now"), &core, &format!("{name}_o"))));
+    let counted = counted.map(|name| (name, net(&mut m, name, &core, &format!("{name}_o"))));
 
-    m.section("Registers");
     let names = REPORTED.map(|name| format!("{name}_i"));
     let mut ports: Vec<(&str, &Expr)> = software.ports().collect();
     ports.extend(names.iter().map(String::as_str).zip(&reported));
     let places = ["tag_i", "read_i", "write_i", "retired_i", "run_i"];
     ports.extend(places.into_iter().zip(counted.iter().map(|(_, net)| net)));
     let block = m.instance("u_regs", &regs, &ports);
-    s_axil_outputs(&mut m, &block);
-    m.output_is("irq_o", &block.out("irq_o"));
+    software.drive(&mut m, &block);
+    m.assign(&irq, &block.out("irq_o"));
 
     m.section("Units");
     let from_regs = ["start_o", "program_addr_o", "program_length_o", "watchdog_o"].map(|name| block.out(name));
@@ -86,7 +86,7 @@ pub fn top(config: &Config) -> Result<Arc<Module>, Error> {
     ports.extend(["start_i", "program_addr_i", "program_length_i", "watchdog_limit_i"].into_iter().zip(&from_regs));
     ports.push(("flush_i", &flush));
     let units = m.instance_in_reset("u_core", &core, &ports, &core_rst_n);
-    m_axi_outputs(&mut m, config, &units);
+    memory.drive(&mut m, &units);
     for (name, net) in &counted {
         m.assign(net, &units.out(&format!("{name}_o")));
     }
