@@ -105,6 +105,12 @@ impl From<cosim::Error> for Error {
     }
 }
 
+impl From<synth::Error> for Error {
+    fn from(error: synth::Error) -> Self {
+        if error.is_tool() { Self::Tool(error.to_string()) } else { Self::Input(error.to_string()) }
+    }
+}
+
 impl From<tool::Error> for Error {
     fn from(error: tool::Error) -> Self {
         if error.is_tool() { Self::Tool(error.to_string()) } else { Self::Input(error.to_string()) }

@@ -15,3 +15,4 @@ pub mod operators;
 pub mod quantize;
 pub mod run;
 pub mod simulate;
+pub mod synth;

@@ -1,0 +1,212 @@
+//! `systole synth`: area, resources and frequency by open synthesis tools.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde_json::{Value, json};
+use spec::cost::Cost;
+use synth::{Job, Options, Outcome, Target};
+
+use crate::args::hardware::HardwareArgs;
+use crate::args::unit::{Unit, unit};
+use crate::error::Error;
+use crate::output::Output;
+use crate::repeat;
+use crate::report::{Report, Table, grouped};
+
+/// Rows of the table of modules that are shown to people; JSON has all.
+const SHOWN_MODULES: usize = 12;
+
+/// Say what a configuration or one of its units costs on an FPGA or in a cell library
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  systole synth --preset tiny --target ecp5\n  \
+    systole synth --preset tiny --unit array --target ice40 --json\n  \
+    systole synth --preset base --unit array --target asic --liberty cells.lib\n  \
+    systole synth --preset tiny --unit pe --unit array --unit requant --target ecp5 --jobs 2\n\n\
+    yosys maps; nextpnr (FPGA) or OpenSTA (asic) gives the frequency where it is installed. `scripts/setup.sh --eda`\n\
+    installs a newer yosys and the nextpnrs. Exit code 3 without yosys; without a timing tool freq_mhz is null.")]
+pub struct Args {
+    #[command(flatten)]
+    hardware: HardwareArgs,
+    /// Part of the hardware; may be repeated
+    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = crate::args::unit::ENGINE)]
+    unit: Vec<Unit>,
+    /// What to synthesise for
+    #[arg(long, value_name = "TARGET", value_parser = targets())]
+    target: Target,
+    /// Cell library of target asic
+    #[arg(long, value_name = "FILE", required_if_eq("target", "asic"))]
+    liberty: Option<PathBuf>,
+    /// Period in ps that mapping for target asic aims at, instead of the library's usual one
+    #[arg(long, value_name = "PS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    period: Option<u32>,
+    /// Merge modules before mapping for target asic, instead of keeping those with registers apart
+    #[arg(long)]
+    flatten: bool,
+    /// Use no multiplier blocks
+    #[arg(long)]
+    no_dsp: bool,
+    /// Units at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// Seconds for each run of a tool
+    #[arg(long, value_name = "S", default_value_t = synth::job::MOST_SECONDS)]
+    timeout: u64,
+    /// Folder for netlists, logs, scripts and reports
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Parses the name of a target.
+fn targets() -> impl TypedValueParser<Value = Target> {
+    let parser = PossibleValuesParser::new(Target::ALL.map(Target::name));
+    parser.map(|name| Target::parse(&name).expect("only listed names are let through"))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// For a configuration that is not valid, a Liberty file that cannot be used, a tool that is missing or fails.
+pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+    let config = args.hardware.load()?;
+    let options = Options {
+        liberty: args.liberty.clone(),
+        uses_dsps: !args.no_dsp,
+        flattens: args.flatten,
+        period_ps: args.period,
+        timeout: Duration::from_secs(args.timeout),
+        ..Options::new(args.target)
+    };
+    let mut jobs = Vec::new();
+    for unit in &args.unit {
+        jobs.push((Job::new(&config, unit.name, unit.design(&config)?)?, options.clone()));
+    }
+    let bar = output.spinner(&format!("synthesis for {}", args.target));
+    let outcomes = synth::run_all(&jobs, args.jobs.into(), |_, _| {});
+    bar.finish_and_clear();
+    let command = repeat::command(None);
+    let mut texts = Vec::new();
+    let mut values = Vec::new();
+    for ((job, _), outcome) in jobs.iter().zip(outcomes) {
+        let outcome = outcome?;
+        let folder = match &args.output {
+            Some(folder) => copy(&outcome.folder, folder, (jobs.len() > 1).then_some(job.unit.as_str()))?,
+            None => outcome.folder.clone(),
+        };
+        for remark in &outcome.cost.remarks {
+            output.remark(remark);
+        }
+        texts.push(text(&outcome, &folder));
+        values.push(value(&outcome, &folder, &command)?);
+    }
+    let json = match values.len() {
+        1 => values.remove(0),
+        _ => json!({"target": args.target.name(), "config_hash": config.hash(), "units": values, "command": command}),
+    };
+    Ok(Report::done(format!("{}\n\nRepeat with: {command}", texts.join("\n\n")), json))
+}
+
+/// Copies the files of a result.
+fn copy(from: &Path, to: &Path, unit: Option<&str>) -> Result<PathBuf, Error> {
+    let to = unit.map_or(to.to_path_buf(), |unit| to.join(unit));
+    let failed = |e: std::io::Error| Error::Input(format!("cannot write {}: {e}", to.display()));
+    fs::create_dir_all(&to).map_err(failed)?;
+    for entry in fs::read_dir(from).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        if entry.path().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).map_err(failed)?;
+        }
+    }
+    Ok(to)
+}
+
+/// One object for scripts.
+fn value(outcome: &Outcome, folder: &Path, command: &str) -> Result<Value, Error> {
+    let mut value = serde_json::to_value(&outcome.cost).map_err(|e| Error::Input(e.to_string()))?;
+    if let Value::Object(object) = &mut value {
+        object.retain(|field, value| !value.is_null() || field == "freq_mhz");
+        object.insert("folder".to_string(), folder.display().to_string().into());
+        object.insert("was_kept".to_string(), outcome.was_kept.into());
+        object.insert("command".to_string(), command.into());
+    }
+    Ok(value)
+}
+
+/// What people read.
+fn text(outcome: &Outcome, folder: &Path) -> String {
+    let cost = &outcome.cost;
+    let mut lines = vec![format!("{} ({}), configuration {}: {}", cost.unit, cost.top, cost.config_hash, size(cost))];
+    lines.push(speed(cost));
+    if let Some(path) = &cost.worst_path {
+        lines.push(format!("longest path: {} -> {}, in {}", path.start, path.end, path.unit));
+    }
+    for used in &cost.utilisation {
+        let percent = 100.0 * used.used as f64 / used.available.max(1) as f64;
+        let (of, count) = (grouped(used.available), grouped(used.used));
+        lines.push(format!(
+            "{}, with its test frame: {count} of {of} {} ({percent:.1} %)",
+            cost.technology, used.resource
+        ));
+    }
+    lines.push(String::new());
+    lines.push(modules(cost));
+    let tools: Vec<String> = cost.tools.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
+    let kept = if outcome.was_kept { ", kept from an earlier run" } else { "" };
+    lines.push(format!("\n{}{kept}; logs and netlists in {}", tools.join(", "), folder.display()));
+    lines.join("\n")
+}
+
+fn size(cost: &Cost) -> String {
+    match (cost.area_um2, cost.luts) {
+        (Some(area), _) => {
+            let skew = cost.skew_area_um2.map_or(String::new(), |skew| format!(", of which skew registers {skew:.1}"));
+            let seq = cost.seq_area_um2.unwrap_or(0.0);
+            format!("{area:.1} µm² in {}, of which registers {seq:.1}{skew}; {} flip-flops", cost.technology, cost.ffs)
+        }
+        (None, luts) => format!(
+            "{} LUT, {} FF, {} DSP, {} BRAM on {}",
+            grouped(luts.unwrap_or(0)),
+            grouped(cost.ffs),
+            cost.dsps.unwrap_or(0),
+            cost.brams.unwrap_or(0),
+            cost.technology
+        ),
+    }
+}
+
+fn speed(cost: &Cost) -> String {
+    match (cost.freq_mhz, &cost.timing) {
+        (Some(freq), Some(by)) => {
+            let period = cost.worst_path.as_ref().and_then(|path| path.period_ns);
+            let period = period.map_or(String::new(), |period| format!(" ({period:.3} ns)"));
+            format!("{freq:.1} MHz{period} by {by}")
+        }
+        _ => "no frequency: no timing tool, or the design does not fit".to_string(),
+    }
+}
+
+fn modules(cost: &Cost) -> String {
+    let is_asic = cost.area_um2.is_some();
+    let head: &[&'static str] = match is_asic {
+        true => &["module", "instances", "area µm²", "% ", "registers µm²", "longest path ns"],
+        false => &["module", "instances", "LUT", "FF", "DSP", "BRAM"],
+    };
+    let mut table = Table::new(head);
+    for row in cost.modules.iter().take(SHOWN_MODULES) {
+        let name = [row.module.clone(), row.instances.to_string()].into_iter();
+        if is_asic {
+            let share = 100.0 * row.area_um2 / cost.area_um2.unwrap_or(1.0);
+            let path = row.worst_path.as_ref().and_then(|path| path.period_ns);
+            let path = path.map_or("-".to_string(), |period| format!("{period:.3}"));
+            let (area, registers) = (format!("{:.1}", row.area_um2), format!("{:.1}", row.seq_area_um2));
+            table.row(name.chain([area, format!("{share:.1}"), registers, path]));
+        } else {
+            table.row(name.chain([row.luts, row.ffs, row.dsps, row.brams].map(grouped)));
+        }
+    }
+    let more = cost.modules.len().saturating_sub(SHOWN_MODULES);
+    let rest = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    format!("{}{rest}", table.render())
+}

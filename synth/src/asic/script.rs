@@ -1,0 +1,113 @@
+//! The scripts of yosys and abc.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::choice::{Mapping, choose, mappings};
+use super::{Cells, is_skew, memories};
+use crate::error::Error;
+use crate::job::Work;
+use crate::liberty::library::ArcKind;
+
+/// Ways of mapping, of which each module takes the best.
+pub const SCRIPTS: [(&str, &str); 2] =
+    [("speed", include_str!("../../flows/asic/speed.abc")), ("area", include_str!("../../flows/asic/area.abc"))];
+
+/// Maps the design: `hierarchy.json` (modules apart), `flat.json`, the netlist for simulation and that for timing.
+pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
+    let settings = &cells.settings;
+    let liberty = cells.copy.display();
+    let period = combinational_ps(cells);
+    let constraints = format!("set_driving_cell {}\nset_load {}\n", settings.driver, settings.load_ff);
+    work.write("edge.constr", &constraints)?;
+    for (name, text) in SCRIPTS {
+        work.write(&format!("{name}.abc"), &text.replace("@PERIOD@", &format!("{period:.0}")))?;
+    }
+    work.yosys("front", &front(work, cells)?, &["gates.il"])?;
+    let mut found: BTreeMap<String, Vec<Option<Mapping>>> = BTreeMap::new();
+    for (index, (name, _)) in SCRIPTS.iter().enumerate() {
+        let script = format!("read_rtlil gates.il\n{}", abc(&liberty.to_string(), name, ""));
+        let log = work.yosys(&format!("try_{name}"), &script, &[])?;
+        let text = fs::read_to_string(&log).map_err(Error::io("read", &log))?;
+        for (module, mapping) in mappings(&text) {
+            found.entry(module).or_insert_with(|| vec![None; SCRIPTS.len()])[index] = Some(mapping);
+        }
+    }
+    let mut script = String::from("read_rtlil gates.il\n");
+    for (module, of) in &found {
+        let best = choose(of, period).unwrap_or(0);
+        script.push_str(&abc(&liberty.to_string(), SCRIPTS[best].0, &format!(" {module}")));
+    }
+    for (command, tie) in [("-hicell", &settings.tie_high), ("-locell", &settings.tie_low)] {
+        if let [cell, pin] = tie.as_slice() {
+            script.push_str(&format!("hilomap -singleton {command} {cell} {pin}\n"));
+        }
+    }
+    let netlist = super::NETLIST;
+    script.push_str(&format!(
+        "setundef -zero\nopt_clean -purge\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
+         delete */t:$scopeinfo\nopt_clean -purge\nrename -enumerate\nwrite_json flat.json\nwrite_verilog -noattr \
+         {netlist}\ndelete */t:$mem*\nsplitnets -ports\nwrite_verilog -noattr -noexpr timing.v\n"
+    ));
+    work.yosys("back", &script, &["hierarchy.json", "flat.json", netlist, "timing.v"])
+}
+
+fn abc(liberty: &str, script: &str, modules: &str) -> String {
+    format!("abc -liberty {liberty} -constr edge.constr -script {script}.abc{modules}\n")
+}
+
+/// From Verilog to gates and library registers.
+fn front(work: &Work<'_>, cells: &Cells) -> Result<String, Error> {
+    let design = &work.job.design;
+    let top = &design.top.name;
+    let sources = work.sources()?;
+    // Booth's multipliers came after 0.23.
+    let booth = if work.yosys.is_at_least(&[0, 40]) { " -booth" } else { "" };
+    let mut kept = String::new();
+    let mut small = String::new();
+    for (name, module) in design.modules() {
+        let (macros, flops) = memories(&module);
+        let stays = if work.options.flattens { is_skew(&name) || !macros.is_empty() } else { module.has_clock };
+        if stays && name != *top {
+            kept.push_str(&format!("setattr -mod -set keep_hierarchy 1 {name}\n"));
+        }
+        // A memory in a module that is merged is not there under its name: its module was kept apart, or it is mapped.
+        for memory in flops {
+            small.push_str(&format!(" {name}/{memory}"));
+        }
+    }
+    let has_macros = design.modules().values().any(|module| !memories(module).0.is_empty());
+    let memory_map = match (has_macros, small.is_empty()) {
+        (false, _) => "memory_map\n".to_string(),
+        (true, true) => String::new(),
+        (true, false) => format!("memory_map{small}\n"),
+    };
+    Ok(format!(
+        "read_verilog {sources}\nhierarchy -check -top {top}\n{kept}synth -flatten{booth} -top {top} -run begin:fine\n\
+         opt -fast -full\n{memory_map}opt -full\ntechmap\nopt -fast\ndfflibmap -liberty {}\nopt\n\
+         delete */t:$scopeinfo\nwrite_rtlil gates.il\n",
+        cells.copy.display()
+    ))
+}
+
+/// The part of the period in ps that is left for logic between registers: without launch and setup of the fastest
+/// flip-flop.
+fn combinational_ps(cells: &Cells) -> f64 {
+    let library = &cells.library;
+    let load = cells.settings.load_ff / library.cap_ff;
+    let overhead = |cell: &crate::liberty::Cell| {
+        let arcs = |kind: ArcKind| cell.pins.iter().flat_map(|pin| &pin.arcs).filter(move |arc| arc.kind == kind);
+        let slowest = |kind: ArcKind| {
+            let tables = arcs(kind).flat_map(|arc| arc.delay.iter().flatten());
+            tables.map(|table| table.at(0.0, if kind == ArcKind::Launch { load } else { 0.0 })).fold(0.0, f64::max)
+        };
+        slowest(ArcKind::Launch) + slowest(ArcKind::Setup)
+    };
+    let flops = library.cells.values().filter(|cell| cell.state.as_ref().is_some_and(|state| !state.is_latch));
+    let used =
+        flops.filter(|cell| !cells.settings.exclude.iter().any(|p| crate::liberty::trim::matches(p, &cell.name)));
+    let least = used.map(overhead).filter(|time| *time > 0.0).min_by(f64::total_cmp).unwrap_or(0.0);
+    let period = f64::from(cells.settings.period_ps);
+    (period - least * library.time_ns * 1000.0).max(period / 4.0)
+}

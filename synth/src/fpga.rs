@@ -1,0 +1,162 @@
+//! FPGA targets: yosys maps, nextpnr places, routes and times.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use spec::cost::{Cost, ModuleCost, WorstPath};
+use tool::Command;
+
+use crate::error::Error;
+use crate::harness;
+use crate::hierarchy::{instances, owner};
+use crate::job::{Job, Options, Work};
+use crate::liberty::trim::matches;
+use crate::netlist::{Module, Netlist};
+use crate::target::{Device, Family};
+use crate::timing::nextpnr::Report;
+
+/// Netlist of the design alone, its module as in the Verilog.
+pub const NETLIST: &str = "netlist.v";
+/// Most of a device's look-up tables that a design may take, in per cent: fuller ones seldom route.
+const MOST_PERCENT: u64 = 95;
+
+/// What decides the result beside Verilog and tools.
+pub(crate) fn plan(job: &Job, options: &Options) -> String {
+    format!("{:?}{}", options.target.family(), harness::frame(&job.design))
+}
+
+/// Runs the flow in its folder.
+pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
+    let (job, options) = (work.job, work.options);
+    let family = options.target.family().expect("the caller has an FPGA target");
+    let top = &job.design.top.name;
+    let sources = work.sources()?;
+    work.write("systole_frame.v", &harness::frame(&job.design))?;
+    let commands = if work.yosys.is_at_least(&[0, 50]) { &family.synth } else { &family.older };
+    let synth = if options.uses_dsps { &commands.with_dsp } else { &commands.without_dsp };
+    let frame = harness::NAME;
+    let script = format!(
+        "read_verilog {sources} systole_frame.v\nhierarchy -check -top {frame}\n\
+         setattr -mod -set keep_hierarchy 1 {top}\n{synth} -top {frame}\nwrite_json mapped.json\n\
+         select {top}\nwrite_verilog -noattr -selected {NETLIST}\nselect -clear\n\
+         setattr -mod -unset keep_hierarchy {top}\nflatten\nopt_clean\nwrite_json frame.json\n"
+    );
+    let log = work.yosys("yosys", &script, &["mapped.json", "frame.json", NETLIST])?;
+    let netlist = Netlist::load(&work.path("mapped.json"), &log)?;
+    let module = netlist.modules.get(top).filter(|module| !module.cells.is_empty());
+    let Some(module) = module else {
+        let problem = format!("{top} is not in the netlist, or has no cells");
+        return Err(Error::Output { tool: "yosys".to_string(), problem, log });
+    };
+    let modules = table(job, &family, module);
+    let sum = |count: fn(&ModuleCost) -> u64| modules.iter().map(count).sum::<u64>();
+    let (luts, ffs) = (sum(|m| m.luts), sum(|m| m.ffs));
+    let (dsps, brams) = (sum(|m| m.dsps), sum(|m| m.brams));
+    let mut cost = Cost {
+        target: options.target.name().to_string(),
+        unit: job.unit.clone(),
+        top: top.clone(),
+        config_hash: job.config_hash.clone(),
+        luts: Some(luts),
+        ffs,
+        dsps: Some(dsps),
+        brams: Some(brams),
+        modules,
+        ..Cost::default()
+    };
+    let holds = |device: &&Device| {
+        device.luts == 0 || (luts * 100 <= device.luts * MOST_PERCENT && brams <= device.brams && dsps <= device.dsps)
+    };
+    let largest = family.devices.last().expect("a family has devices");
+    let device = family.devices.iter().find(holds);
+    cost.technology = device.unwrap_or(largest).name.clone();
+    match (work.timer, device) {
+        (Some(_), None) => cost.remarks.push(format!(
+            "does not fit the largest device of the flow, {}: {} look-up tables ({MOST_PERCENT} % of them used), {} \
+             block RAMs, {} multipliers; no frequency",
+            largest.name, largest.luts, largest.brams, largest.dsps
+        )),
+        (Some(_), Some(device)) => place(work, &family, device, &mut cost)?,
+        (None, _) => {}
+    }
+    Ok(cost)
+}
+
+/// Places, routes and times the design in its frame.
+fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> Result<(), Error> {
+    let Some(placer) = work.timer else { return Ok(()) };
+    let log = work.path("nextpnr.log");
+    let result = Command::new(&placer.path)
+        .args(&device.args)
+        .args(&family.pin_options)
+        .args(["--json", "frame.json", "--report", "report.json", "--seed", "1", "--timing-allow-fail"])
+        .args(["--freq", &family.freq_mhz.to_string()])
+        .cwd(work.folder)
+        .timeout(work.options.timeout)
+        .log(&log)
+        .writes(work.path("report.json"))
+        .run();
+    match result {
+        Ok(_) => {}
+        Err(error @ tool::Error::TimedOut { .. }) => {
+            let line = error.to_string().lines().next().unwrap_or_default().to_string();
+            cost.remarks.push(format!("{line}; no frequency"));
+            return Ok(());
+        }
+        Err(error) => {
+            let text = fs::read_to_string(&log).unwrap_or_default();
+            let is_full = |line: &&str| {
+                let line = line.to_ascii_lowercase();
+                line.contains("error")
+                    && ["unable to place", "failed to place", "no more", "failed to route", "exceed"]
+                        .iter()
+                        .any(|w| line.contains(w))
+            };
+            let Some(line) = text.lines().find(is_full) else { return Err(error.into()) };
+            cost.remarks.push(format!("{}: {}: {line}; no frequency", placer.name, device.name));
+            return Ok(());
+        }
+    }
+    let path = work.path("report.json");
+    let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+    let wrong = |problem: String| Error::Output { tool: placer.name.to_string(), problem, log: log.clone() };
+    let report = Report::parse(&bytes).map_err(|e| wrong(format!("report.json: {e}")))?;
+    cost.freq_mhz = report.freq_mhz();
+    if cost.freq_mhz.is_none() && work.job.design.top.has_clock {
+        return Err(wrong("report.json has no frequency".to_string()));
+    }
+    cost.timing = Some(placer.name.to_string());
+    cost.utilisation = report.utilisation();
+    cost.worst_path = report.slowest().map(|slowest| WorstPath {
+        unit: owner(&work.job.design, &slowest.end).to_string(),
+        start: slowest.start,
+        end: slowest.end,
+        period_ns: Some(slowest.period_ns),
+    });
+    Ok(())
+}
+
+/// Share of each module: a primitive belongs to the module in whose body the register or net stands that it was named
+/// after. Registers, multipliers and block RAMs keep their names; a look-up table has that of what it feeds.
+fn table(job: &Job, family: &Family, module: &Module) -> Vec<ModuleCost> {
+    let counts = instances(&job.design);
+    let mut rows: BTreeMap<&str, ModuleCost> = BTreeMap::new();
+    let is = |list: &[String], kind: &str| list.iter().any(|pattern| matches(pattern, kind));
+    for (name, cell) in &module.cells {
+        let owner = owner(&job.design, name);
+        let row = rows.entry(owner).or_insert_with(|| ModuleCost {
+            module: owner.to_string(),
+            instances: counts.get(owner).copied().unwrap_or(0),
+            ..ModuleCost::default()
+        });
+        row.cells += 1;
+        let kind = cell.kind.as_str();
+        row.luts += u64::from(is(&family.luts, kind)) + family.lut_weights.get(kind).copied().unwrap_or(0);
+        row.ffs += u64::from(is(&family.ffs, kind));
+        row.dsps += u64::from(is(&family.dsps, kind));
+        row.brams += u64::from(is(&family.brams, kind));
+    }
+    let mut rows: Vec<ModuleCost> = rows.into_values().collect();
+    rows.sort_by(|a, b| (b.luts, b.ffs, b.dsps).cmp(&(a.luts, a.ffs, a.dsps)).then_with(|| a.module.cmp(&b.module)));
+    rows
+}
