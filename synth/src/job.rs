@@ -147,17 +147,24 @@ impl Work<'_> {
         Ok(self.job.files.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(" "))
     }
 
-    /// Runs yosys on a script; every file of `writes` must be there afterwards.
+    /// Runs yosys on a script, and returns its log; every file of `writes` must be there afterwards.
     pub(crate) fn yosys(&self, name: &str, script: &str, writes: &[&str]) -> Result<PathBuf, Error> {
-        let file = format!("{name}.ys");
+        let (file, log_name) = (format!("{name}.ys"), format!("{name}.log"));
         self.write(&file, script)?;
-        let log = self.path(&format!("{name}.log"));
-        // Paths are relative, for yosys writes them into what it makes.
-        let mut command = Command::new(&self.yosys.path).args(["-s", &file]);
+        let log = self.path(&log_name);
+        // Paths are relative, for yosys writes them into what it makes. Its WebAssembly build ends early, with status 0,
+        // if abc prints to standard output alone, so the log is yosys' own.
+        let mut command = Command::new(&self.yosys.path).args(["-q", "-l", &log_name, "-s", &file]).writes(&log);
         for written in writes {
             command = command.writes(self.path(written));
         }
-        command.cwd(self.folder).timeout(self.options.timeout).log(&log).run()?;
+        let printed = self.path(&format!("{name}.out"));
+        command.cwd(self.folder).timeout(self.options.timeout).log(&printed).run()?;
+        let text = fs::read_to_string(&log).map_err(Error::io("read", &log))?;
+        if !text.contains("End of script.") {
+            let problem = format!("it ended with status 0 before the end of {file}");
+            return Err(Error::Output { tool: "yosys".to_string(), problem, log });
+        }
         Ok(log)
     }
 }

@@ -10,6 +10,7 @@ pub mod check;
 pub mod engine;
 pub mod error;
 pub mod locate;
+pub mod netlist;
 pub mod probes;
 mod recent;
 pub mod recorded;

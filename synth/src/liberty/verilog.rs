@@ -3,7 +3,8 @@
 use super::function::Function;
 use super::library::{Cell, Library};
 
-/// Modules of the cells named, from their functions: zero delay, no timing checks, registers without initial value.
+/// Modules of the cells named, from their functions: zero delay, no timing checks; flip-flops start as if
+/// zeros had been taken.
 ///
 /// # Errors
 /// The name of a cell that the library does not have, or whose outputs have no function.
@@ -27,6 +28,11 @@ fn model(cell: &Cell) -> Result<String, String> {
     if let Some(state) = &cell.state {
         let (q, qn) = (&state.names.0, &state.names.1);
         text.push_str(&format!("  reg {q};\n  wire {qn} = ~{q};\n"));
+        if !state.is_latch {
+            // As if zeros had been taken: registers that store the complement start with a one.
+            let first = u8::from(state.next.eval(&|_| false));
+            text.push_str(&format!("  initial {q} = 1'b{first};\n"));
+        }
         let clear = state.clear.as_ref().map(|f| (f, "1'b0"));
         let preset = state.preset.as_ref().map(|f| (f, "1'b1"));
         let forced: Vec<(&Function, &str)> = clear.into_iter().chain(preset).collect();
