@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 
 use spec::cost::{Cost, ModuleCost, WorstPath};
 use tool::Command;
@@ -12,7 +14,7 @@ use crate::hierarchy::{instances, owner};
 use crate::job::{Job, Options, Work};
 use crate::liberty::trim::matches;
 use crate::netlist::{Module, Netlist};
-use crate::target::{Device, Family};
+use crate::target::{Device, Family, Target};
 use crate::timing::nextpnr::Report;
 
 /// Netlist of the design alone, its module as in the Verilog.
@@ -134,6 +136,35 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
         period_ns: Some(slowest.period_ns),
     });
     Ok(())
+}
+
+/// Verilog of a result for simulation: the netlist with the primitives' own descriptions, which yosys brings, put in.
+///
+/// # Errors
+/// [`Error::Tool`].
+pub fn simulation(top: &str, target: Target, folder: &Path, timeout: Duration) -> Result<Vec<(String, String)>, Error> {
+    let (log, out) = (folder.join("simulation.log"), folder.join("simulation.v"));
+    let mut models = format!("read_verilog +/{target}/cells_sim.v\n");
+    if target == Target::Ecp5 {
+        // Its multiplier comes without a description.
+        tool::write_atomic(&folder.join("multiplier.v"), include_bytes!("../flows/ecp5_multiplier.v"))?;
+        models.push_str("read_verilog multiplier.v\n");
+    }
+    let script = format!(
+        "{models}read_verilog {NETLIST}\nhierarchy -check -top {top}\nproc\nflatten\nopt_clean\n\
+         write_verilog -noattr simulation.v\n"
+    );
+    tool::write_atomic(&folder.join("simulation.ys"), script.as_bytes())?;
+    Command::tool(&tool::SYNTH_YOSYS)?
+        .args(["-q", "-l", "simulation.log", "-s", "simulation.ys"])
+        .cwd(folder)
+        .timeout(timeout)
+        .log(folder.join("simulation.out"))
+        .writes(&log)
+        .writes(&out)
+        .run()?;
+    let text = fs::read_to_string(&out).map_err(Error::io("read", &out))?;
+    Ok(vec![(NETLIST.to_string(), text)])
 }
 
 /// Share of each module: a primitive belongs to the module in whose body the register or net stands that it was named

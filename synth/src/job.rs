@@ -225,6 +225,19 @@ pub fn run(job: &Job, options: &Options) -> Result<Outcome, Error> {
     Ok(Outcome { cost, folder: place, was_kept })
 }
 
+impl Outcome {
+    /// The netlist as Verilog with all that a simulator needs; its top has the module name and ports of the design.
+    ///
+    /// # Errors
+    /// [`Error::Tool`], [`Error::Io`].
+    pub fn simulation(&self, options: &Options) -> Result<Vec<(String, String)>, Error> {
+        match options.target {
+            Target::Asic => asic::simulation(&self.folder),
+            target => fpga::simulation(&self.cost.top, target, &self.folder, options.timeout),
+        }
+    }
+}
+
 /// Runs several jobs, at most `at_once` at the same time; results in the jobs' order.
 pub fn run_all(
     jobs: &[(Job, Options)],

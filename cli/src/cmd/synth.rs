@@ -5,13 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use cosim::Sources;
+use golden::gemm::{Shape, random_layer};
 use serde_json::{Value, json};
 use spec::cost::Cost;
+use spec::verdict::Verdict;
+use spec::{Config, RequantMode};
 use synth::{Job, Options, Outcome, Target};
 
 use crate::args::hardware::HardwareArgs;
 use crate::args::unit::{Unit, unit};
 use crate::error::Error;
+use crate::exit::Exit;
 use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, Table, grouped};
@@ -51,6 +56,9 @@ pub struct Args {
     /// Units at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     jobs: u16,
+    /// Compare the netlist with the step simulator under Verilator; exit code 1 if they differ
+    #[arg(long)]
+    check: bool,
     /// Seconds for each run of a tool
     #[arg(long, value_name = "S", default_value_t = synth::job::MOST_SECONDS)]
     timeout: u64,
@@ -89,6 +97,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let command = repeat::command(None);
     let mut texts = Vec::new();
     let mut values = Vec::new();
+    let mut exit = Exit::Match;
     for ((job, _), outcome) in jobs.iter().zip(outcomes) {
         let outcome = outcome?;
         let folder = match &args.output {
@@ -98,14 +107,70 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         for remark in &outcome.cost.remarks {
             output.remark(remark);
         }
-        texts.push(text(&outcome, &folder));
-        values.push(value(&outcome, &folder, &command)?);
+        let mut text = text(&outcome, &folder);
+        let mut value = value(&outcome, &folder, &command)?;
+        if args.check {
+            let verdict = check(&config, job, &outcome, &options)?;
+            text.push_str(&format!("\nnetlist: {}", said(&verdict)));
+            value["check"] = json!({
+                "match": verdict.matched(),
+                "cycles_checked": verdict.cycles_checked,
+                "golden_values_checked": verdict.golden_values_checked,
+                "mismatches": verdict.mismatches,
+                "first": verdict.first,
+            });
+            if !verdict.matched() {
+                exit = Exit::Mismatch;
+            }
+        }
+        texts.push(text);
+        values.push(value);
     }
     let json = match values.len() {
         1 => values.remove(0),
         _ => json!({"target": args.target.name(), "config_hash": config.hash(), "units": values, "command": command}),
     };
-    Ok(Report::done(format!("{}\n\nRepeat with: {command}", texts.join("\n\n")), json))
+    Ok(Report { exit, ..Report::done(format!("{}\n\nRepeat with: {command}", texts.join("\n\n")), json) })
+}
+
+/// Cycles of random inputs of `--check`.
+const CHECKED_CYCLES: u64 = 4096;
+
+/// The netlist against the step simulator on random inputs; that of an array also against golden on a layer.
+fn check(config: &Config, job: &Job, outcome: &Outcome, options: &Options) -> Result<Verdict, Error> {
+    let files = outcome.simulation(options)?;
+    let mut verdict = cosim::netlist::cosim_netlist(&job.design, &files, CHECKED_CYCLES, 1)?;
+    verdict.golden_values_checked = 0;
+    if job.unit == "array" && verdict.mismatches == 0 {
+        let (rows, cols) = (config.array.rows as usize, config.array.cols as usize);
+        let shape = Shape { m: 2 * rows + 3, k: 3 * rows - 1, n: 2 * cols + 1 };
+        for &format in &config.pe.formats {
+            let (layer, acts) = random_layer(shape, format, RequantMode::Dynamic, false, 1)?;
+            let sources = Sources::Given(files.clone());
+            let of = cosim::array::cosim_array(config, &sources, &layer, &acts)?;
+            verdict.cycles += of.cycles;
+            verdict.cycles_checked += of.cycles_checked;
+            verdict.golden_values_checked += of.golden_values_checked;
+            verdict.mismatches += of.mismatches;
+            verdict.first = verdict.first.or(of.first);
+        }
+    }
+    Ok(verdict)
+}
+
+fn said(verdict: &Verdict) -> String {
+    match &verdict.first {
+        None => format!(
+            "equal to the step simulator in every output of {} cycles, and to golden in {} values",
+            grouped(verdict.cycles_checked),
+            grouped(verdict.golden_values_checked)
+        ),
+        Some(first) => {
+            let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_string());
+            let (step, rtl, golden) = (shown(&first.step), shown(&first.rtl), shown(&first.golden));
+            format!("MISMATCH in cycle {} at {}: step {step}, netlist {rtl}, golden {golden}", first.cycle, first.point)
+        }
+    }
 }
 
 /// Copies the files of a result.

@@ -5,7 +5,7 @@ mod figures;
 mod script;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hdl::rtl::Module;
 use hdl::rtl::module::Item;
@@ -30,6 +30,8 @@ pub const MODELS: &str = "cells.v";
 /// Largest memory that is made of flip-flops; larger ones are left for macros.
 const MOST_FLOP_BITS: u64 = 2048;
 const CLOCK: &str = "clk_i";
+/// Copy of the library without excluded cells.
+const CELLS: &str = "cells.lib";
 
 /// What decides the result beside Verilog and tools.
 pub(crate) fn plan(_: &Job, options: &Options) -> Result<String, Error> {
@@ -55,8 +57,6 @@ fn liberty(options: &Options) -> Result<&Path, Error> {
 struct Cells {
     library: Library,
     settings: Settings,
-    /// Copy without excluded cells.
-    copy: PathBuf,
 }
 
 impl Cells {
@@ -73,15 +73,20 @@ impl Cells {
         if !library.cells.values().any(|cell| cell.state.as_ref().is_some_and(|state| !state.is_latch)) {
             return Err(wrong("the library has no flip-flop".to_string()));
         }
-        // One copy serves every run with this library.
+        // One copy serves every run with this library. It must be in the run's folder, for a WebAssembly build of yosys
+        // sees no other.
         let excluded = settings.exclude.join(" ");
         let name = format!("cells-{}.lib", store::key([bytes.as_slice(), excluded.as_bytes()]));
-        let copy = folder.parent().unwrap_or(folder).join(name);
-        if !copy.is_file() {
+        let shared = folder.parent().unwrap_or(folder).join(name);
+        if !shared.is_file() {
             let trimmed = trim::trim(&text, &settings.exclude).map_err(wrong)?;
-            tool::write_atomic(&copy, trimmed.as_bytes())?;
+            tool::write_atomic(&shared, trimmed.as_bytes())?;
         }
-        Ok(Self { library, settings, copy })
+        let own = folder.join(CELLS);
+        if fs::hard_link(&shared, &own).is_err() {
+            fs::copy(&shared, &own).map_err(Error::io("write", &own))?;
+        }
+        Ok(Self { library, settings })
     }
 
     fn edge(&self) -> Edge<'_> {
@@ -166,6 +171,19 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
     Ok(cost)
 }
 
+/// Verilog of a result for simulation: the netlist and the models of its cells.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn simulation(folder: &Path) -> Result<Vec<(String, String)>, Error> {
+    let read = |name: &str| {
+        let path = folder.join(name);
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        Ok((name.to_string(), text))
+    };
+    [NETLIST, MODELS].into_iter().map(read).collect()
+}
+
 /// Simulation models of the cells in a netlist.
 fn write_models(work: &Work<'_>, library: &Library, module: &Netlisted) -> Result<(), Error> {
     let used: std::collections::BTreeSet<&str> = module.cells.values().map(|cell| cell.kind.as_str()).collect();
@@ -177,11 +195,11 @@ fn write_models(work: &Work<'_>, library: &Library, module: &Netlisted) -> Resul
 
 /// OpenSTA's slowest path, and its name for results.
 fn time(work: &Work<'_>, cells: &Cells, module: &Netlisted, own_ns: f64) -> Result<(WorstPath, String), Error> {
-    let Cells { library, settings, copy } = cells;
+    let Cells { library, settings } = cells;
     // A clock of about the period keeps all digits of the slack.
     let period = (own_ns / library.time_ns * 1000.0).round() / 1000.0;
     let script = opensta::Script {
-        liberty: copy,
+        liberty: Path::new(CELLS),
         netlist: "timing.v",
         top: &work.job.design.top.name,
         clock: work.job.design.top.has_clock.then_some(CLOCK),
@@ -193,9 +211,10 @@ fn time(work: &Work<'_>, cells: &Cells, module: &Netlisted, own_ns: f64) -> Resu
     let sta = work.timer.expect("the caller has a timing tool");
     let log = work.path("opensta.log");
     let command = Command::new(&sta.path).args(["-no_splash", "-exit", "opensta.tcl"]);
-    let output = command.cwd(work.folder).timeout(work.options.timeout).log(&log).run()?.stdout_text();
+    let output = command.cwd(work.folder).timeout(work.options.timeout).log(&log).run()?;
     // It ends with status 0 whatever happens.
-    let error = output.lines().find(|line| line.starts_with("Error"));
+    let (said, output) = (output.stderr_text() + &output.stdout_text(), output.stdout_text());
+    let error = said.lines().find(|line| line.contains("Error:"));
     let wrong = |problem: String| Error::Output { tool: "sta".to_string(), problem, log: log.clone() };
     if let Some(line) = error {
         return Err(wrong(line.to_string()));

@@ -1,43 +1,47 @@
 //! The scripts of yosys and abc.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 use super::choice::{Mapping, choose, mappings};
-use super::{Cells, is_skew, memories};
+use super::{CELLS, Cells, is_skew, memories};
 use crate::error::Error;
 use crate::job::Work;
 use crate::liberty::library::ArcKind;
+use crate::netlist::Netlist;
 
 /// Ways of mapping, of which each module takes the best.
-pub const SCRIPTS: [(&str, &str); 2] =
-    [("speed", include_str!("../../flows/asic/speed.abc")), ("area", include_str!("../../flows/asic/area.abc"))];
+pub const SCRIPTS: [(&str, &str); 4] = [
+    ("plain", include_str!("../../flows/asic/plain.abc")),
+    ("buffered", include_str!("../../flows/asic/buffered.abc")),
+    ("levels", include_str!("../../flows/asic/levels.abc")),
+    ("area", include_str!("../../flows/asic/area.abc")),
+];
 
 /// Maps the design: `hierarchy.json` (modules apart), `flat.json`, the netlist for simulation and that for timing.
 pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
     let settings = &cells.settings;
-    let liberty = cells.copy.display();
     let period = combinational_ps(cells);
     let constraints = format!("set_driving_cell {}\nset_load {}\n", settings.driver, settings.load_ff);
     work.write("edge.constr", &constraints)?;
     for (name, text) in SCRIPTS {
         work.write(&format!("{name}.abc"), &text.replace("@PERIOD@", &format!("{period:.0}")))?;
     }
-    work.yosys("front", &front(work, cells)?, &["gates.il"])?;
-    let mut found: BTreeMap<String, Vec<Option<Mapping>>> = BTreeMap::new();
-    for (index, (name, _)) in SCRIPTS.iter().enumerate() {
-        let script = format!("read_rtlil gates.il\n{}", abc(&liberty.to_string(), name, ""));
-        let log = work.yosys(&format!("try_{name}"), &script, &[])?;
-        let text = fs::read_to_string(&log).map_err(Error::io("read", &log))?;
-        for (module, mapping) in mappings(&text) {
-            found.entry(module).or_insert_with(|| vec![None; SCRIPTS.len()])[index] = Some(mapping);
+    work.yosys("front", &front(work)?, &["gates.il"])?;
+    let mut found: BTreeMap<String, Vec<Mapping>> = BTreeMap::new();
+    for (name, _) in SCRIPTS {
+        let file = format!("try_{name}.json");
+        let script = format!("read_rtlil gates.il\n{}opt_clean\nwrite_json {file}\n", abc(name, ""));
+        let log = work.yosys(&format!("try_{name}"), &script, &[&file])?;
+        let netlist = Netlist::load(&work.path(&file), &log)?;
+        for (module, mapping) in mappings(&netlist, &cells.library, &cells.edge()) {
+            found.entry(module).or_default().push(mapping);
         }
     }
     let mut script = String::from("read_rtlil gates.il\n");
     for (module, of) in &found {
-        let best = choose(of, period).unwrap_or(0);
-        script.push_str(&abc(&liberty.to_string(), SCRIPTS[best].0, &format!(" {module}")));
+        let best = choose(of, f64::from(settings.period_ps) / 1000.0);
+        script.push_str(&abc(SCRIPTS[best].0, &format!(" {module}")));
     }
     for (command, tie) in [("-hicell", &settings.tie_high), ("-locell", &settings.tie_low)] {
         if let [cell, pin] = tie.as_slice() {
@@ -48,17 +52,17 @@ pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
     script.push_str(&format!(
         "setundef -zero\nopt_clean -purge\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
          delete */t:$scopeinfo\nopt_clean -purge\nrename -enumerate\nwrite_json flat.json\nwrite_verilog -noattr \
-         {netlist}\ndelete */t:$mem*\nsplitnets -ports\nwrite_verilog -noattr -noexpr timing.v\n"
+         {netlist}\nsplitnets -ports\nopt_clean -purge\ndelete */t:$mem*\nwrite_verilog -noattr -noexpr timing.v\n"
     ));
     work.yosys("back", &script, &["hierarchy.json", "flat.json", netlist, "timing.v"])
 }
 
-fn abc(liberty: &str, script: &str, modules: &str) -> String {
-    format!("abc -liberty {liberty} -constr edge.constr -script {script}.abc{modules}\n")
+fn abc(script: &str, modules: &str) -> String {
+    format!("abc -liberty {CELLS} -constr edge.constr -script {script}.abc{modules}\n")
 }
 
 /// From Verilog to gates and library registers.
-fn front(work: &Work<'_>, cells: &Cells) -> Result<String, Error> {
+fn front(work: &Work<'_>) -> Result<String, Error> {
     let design = &work.job.design;
     let top = &design.top.name;
     let sources = work.sources()?;
@@ -85,9 +89,8 @@ fn front(work: &Work<'_>, cells: &Cells) -> Result<String, Error> {
     };
     Ok(format!(
         "read_verilog {sources}\nhierarchy -check -top {top}\n{kept}synth -flatten{booth} -top {top} -run begin:fine\n\
-         opt -fast -full\n{memory_map}opt -full\ntechmap\nopt -fast\ndfflibmap -liberty {}\nopt\n\
-         delete */t:$scopeinfo\nwrite_rtlil gates.il\n",
-        cells.copy.display()
+         opt -fast -full\n{memory_map}opt -full\ntechmap\nopt -fast\ndfflibmap -liberty {CELLS}\nopt\n\
+         delete */t:$scopeinfo\nwrite_rtlil gates.il\n"
     ))
 }
 

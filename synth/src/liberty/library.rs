@@ -20,6 +20,48 @@ pub struct Library {
     pub time_ns: f64,
     /// Femtofarads of the library's unit of capacitance.
     pub cap_ff: f64,
+    /// The wires that the library assumes unless told otherwise.
+    pub wire: Option<Wire>,
+}
+
+/// Capacitance of a wire by the number of pins that it leads to (`wire_load`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wire {
+    /// fF of a unit of length.
+    cap_ff: f64,
+    /// Length for each further pin beyond the last entry.
+    slope: f64,
+    /// Pins and length, ascending.
+    lengths: Vec<(f64, f64)>,
+}
+
+impl Wire {
+    fn read(library: &Group<'_>, cap_ff: f64) -> Option<Self> {
+        let name = library.text("default_wire_load")?;
+        let group = library.all("wire_load").find(|group| group.name() == name)?;
+        let entries = group.attributes.iter().filter(|(name, _)| *name == "fanout_length");
+        let pair = |values: &Vec<&str>| Some((values.first()?.trim().parse().ok()?, values.get(1)?.trim().parse().ok()?));
+        let mut lengths: Vec<(f64, f64)> = entries.filter_map(|(_, values)| pair(values)).collect();
+        lengths.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let cap_ff = group.number("capacitance")? * cap_ff;
+        Some(Self { cap_ff, slope: group.number("slope").unwrap_or(0.0), lengths })
+    }
+
+    /// Capacitance in fF of the wire to that many pins: between entries linearly, below the first entry that one's.
+    pub fn load_ff(&self, pins: usize) -> f64 {
+        let pins = pins as f64;
+        let after = self.lengths.iter().position(|(fanout, _)| *fanout >= pins);
+        let length = match (after, self.lengths.last()) {
+            (Some(0), _) => self.lengths[0].1,
+            (Some(i), _) => {
+                let ((a, low), (b, high)) = (self.lengths[i - 1], self.lengths[i]);
+                low + (high - low) * (pins - a) / (b - a)
+            }
+            (None, Some((last, length))) => length + self.slope * (pins - last),
+            (None, None) => self.slope * pins,
+        };
+        length * self.cap_ff
+    }
 }
 
 /// A cell.
@@ -125,7 +167,8 @@ impl Library {
         if cells.is_empty() {
             return Err("the library has no cells".to_string());
         }
-        Ok(Self { name: root.name().to_string(), cells, time_ns, cap_ff })
+        let wire = Wire::read(&root, cap_ff);
+        Ok(Self { name: root.name().to_string(), cells, time_ns, cap_ff, wire })
     }
 
     /// Cells of one output, smallest area first, whose function is `wanted` of its one input (constants have none).
@@ -253,6 +296,17 @@ pub(crate) mod tests {
         assert_eq!((buffer.name.as_str(), pin.name.as_str()), ("BUF", "Y"));
         let one = library.smallest(|f, _| *f == Function::Constant(true)).unwrap().0;
         assert_eq!(one.name, "TIE1");
+    }
+
+    #[test]
+    fn wires_grow_with_their_pins() {
+        let text = "library (x) { capacitive_load_unit (1, pf); default_wire_load : \"w\"; wire_load (\"w\") {
+            capacitance : 0.002; slope : 3; fanout_length (1, 1); fanout_length (2, 2); fanout_length (4, 8); }
+            cell (A) { area : 1; } }";
+        let wire = Library::parse(text).unwrap().wire.unwrap();
+        for (pins, load) in [(0, 2.0), (1, 2.0), (2, 4.0), (3, 10.0), (4, 16.0), (6, 28.0)] {
+            assert!((wire.load_ff(pins) - load).abs() < 1e-9, "{pins}: {}", wire.load_ff(pins));
+        }
     }
 
     #[test]

@@ -8,5 +8,5 @@ pub mod trim;
 pub mod verilog;
 
 pub use function::Function;
-pub use library::{Arc, ArcKind, Cell, Library, Pin, Sequential};
+pub use library::{Arc, ArcKind, Cell, Library, Pin, Sequential, Wire};
 pub use table::Table;

@@ -1,7 +1,7 @@
 //! Static timing of a cell netlist from the Liberty tables: one pass in the order of the logic.
 //!
-//! Ideal clock, inputs at time 0 behind a driving cell, a load at every output, no wires: what abc and OpenSTA assume,
-//! too. Rising and falling edges are kept apart; of several transitions at a gate the slowest goes on with each edge.
+//! Ideal clock, inputs at time 0 behind a driving cell, a load at every output, the library's own wires without
+//! resistance: what OpenSTA assumes, too. Rising and falling edges are kept apart; of several transitions at a gate the slowest goes on with each edge.
 
 use std::collections::BTreeMap;
 
@@ -60,6 +60,7 @@ pub fn paths(module: &Module, library: &Library, edge: &Edge<'_>) -> Result<Vec<
     let nets = module.nets();
     let mut gates = Vec::new();
     let mut load = vec![0.0; nets];
+    let mut fanout = vec![0usize; nets];
     let mut arrivals: Vec<[Option<Arrival>; 2]> = vec![[None; 2]; nets];
     let mut driven = vec![false; nets];
     let mut readers: Vec<Vec<u32>> = vec![Vec::new(); nets];
@@ -76,6 +77,7 @@ pub fn paths(module: &Module, library: &Library, edge: &Edge<'_>) -> Result<Vec<
                     driven[*net] = true;
                 } else {
                     load[*net] += pin.cap_ff;
+                    fanout[*net] += 1;
                 }
             }
         }
@@ -85,8 +87,12 @@ pub fn paths(module: &Module, library: &Library, edge: &Edge<'_>) -> Result<Vec<
         for bit in &port.bits {
             if let Bit::Net(net) = bit {
                 load[*net] += edge.load_ff;
+                fanout[*net] += 1;
             }
         }
+    }
+    if let Some(wire) = &library.wire {
+        load.iter_mut().zip(&fanout).for_each(|(load, &pins)| *load += wire.load_ff(pins));
     }
     let scale = 1.0 / library.cap_ff;
     let start = |net: usize, driver: Option<(&Cell, &Pin)>, related: ArcKind| -> [Option<Arrival>; 2] {
