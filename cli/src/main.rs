@@ -14,6 +14,7 @@ mod repeat;
 mod report;
 mod result;
 mod text;
+mod watch;
 mod whole;
 mod workload;
 

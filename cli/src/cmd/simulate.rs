@@ -2,13 +2,14 @@
 
 mod top;
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde_json::json;
-use sim::engine::{Options, Simulation, simulate, simulate_seen};
+use sim::engine::{Options, Simulation, simulate, simulate_seen, simulate_with};
 use sim::step::Stepper;
 use sim::step::vcd::{WaveOptions, Waves};
 use spec::qmodel::{QActs, QLinear, QRows};
@@ -21,6 +22,7 @@ use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::{LayerResult, Telling, Totals, report};
+use crate::watch::{Watch, WatchArgs};
 
 /// Simulate a model, or linear layers, cycle for cycle: cycles, utilisation, what the cycles went into
 #[derive(clap::Args)]
@@ -47,6 +49,8 @@ pub struct Args {
     /// Write only these cycles, reset included, as in 100..200
     #[arg(long, value_name = "A..B", requires = "vcd", value_parser = cycles)]
     cycles: Option<Range<u64>>,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// What simulates.
@@ -77,6 +81,13 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     }
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;
+    let watch = RefCell::new(Watch::new(&args.watch)?);
+    let is_watched = watch.borrow().is_wanted();
+    args.work.one_layer("--activity, --saif and --technology", is_watched, &workload)?;
+    if is_watched && args.vcd.is_some() {
+        let cure = "simulate twice, or leave one away";
+        return Err(Error::input("--vcd", "with --activity, --saif or --technology", "one of both for layers", cure));
+    }
     let options = Options { stall_seed: args.work.stall_seed, random_start: args.work.random_start };
     let mut layers = Vec::new();
     for index in 0..workload.len() {
@@ -89,7 +100,20 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
             bar.set_position(done);
         };
         let simulated = match &args.vcd {
-            None => simulate(&workload.config, &layer, &acts, options, progress),
+            None if !is_watched => simulate(&workload.config, &layer, &acts, options, progress),
+            None => simulate_with(
+                &workload.config,
+                &layer,
+                &acts,
+                options,
+                progress,
+                |stepper| watch.borrow_mut().start(stepper),
+                |_, stepper| {
+                    watch.borrow_mut().see(stepper, None);
+                    Ok(())
+                },
+                |stepper| watch.borrow_mut().end(stepper),
+            ),
             Some(path) => {
                 let waves =
                     WaveOptions { filter: args.signal.clone(), cycles: args.cycles.clone().unwrap_or(0..u64::MAX) };
@@ -132,7 +156,10 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         )
     };
     let head = json!({"config_hash": workload.config.hash(), "unit": unit, "engine": "step"});
-    Ok(report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head }))
+    let mut report = report(&layers, &Telling { passed: &passed, wanted: workload.len(), claim: &claim, head });
+    let (design, hash) = (sim::engine::engine_design(&workload.config)?, workload.config.hash());
+    watch.into_inner().tell(&design, &hash, None, &mut report)?;
+    Ok(report)
 }
 
 /// Runs a simulation that shows every cycle, and writes what it shows; a run that stops is written up to there.

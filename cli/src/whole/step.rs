@@ -16,6 +16,7 @@ use spec::isa::{Field, Op, OutputKind, Program, Queue};
 use super::progress::Progress;
 use super::{Ran, Written};
 use crate::error::Error;
+use crate::watch::Watch;
 
 /// Waves to write.
 pub struct Waves<'a> {
@@ -38,6 +39,7 @@ pub fn simulate(
     timing: Timing,
     random_start: Option<u64>,
     waves: Option<&Waves>,
+    watch: &mut Watch,
     progress: &mut Progress,
     token: &mut dyn FnMut(u32) -> Result<bool, Error>,
 ) -> Result<Ran, Error> {
@@ -47,7 +49,7 @@ pub fn simulate(
         accelerator.reset()?;
     }
     let Some(waves) = waves else {
-        return run(&mut accelerator, program, progress, token, &mut |_, _| Ok(()));
+        return run(&mut accelerator, program, watch, progress, token, &mut |_, _| Ok(()));
     };
     let options = WaveOptions { filter: waves.signals.to_vec(), cycles: waves.cycles.clone() };
     let mut ran = None;
@@ -59,7 +61,7 @@ pub fn simulate(
             last = cycle;
             writer.sample(cycle, &[stepper])
         };
-        ran = Some(run(&mut accelerator, program, progress, token, &mut sample));
+        ran = Some(run(&mut accelerator, program, watch, progress, token, &mut sample));
         writer.finish(last + 1).map_err(io::Error::other)
     });
     match ran {
@@ -83,6 +85,7 @@ fn stores(program: &Program) -> Vec<usize> {
 fn run(
     accelerator: &mut Accelerator,
     program: &Program,
+    watch: &mut Watch,
     progress: &mut Progress,
     token: &mut dyn FnMut(u32) -> Result<bool, Error>,
     sample: &mut dyn FnMut(u64, &Stepper) -> Result<(), sim::Error>,
@@ -90,13 +93,16 @@ fn run(
     let start = Instant::now();
     let mut profiler = Profiler::new(&accelerator.bench.stepper, program)?;
     accelerator.start(program)?;
+    watch.start(&mut accelerator.bench.stepper)?;
     let stores = stores(program);
     let (mut found, mut goes_on) = (0, true);
     let mut cycle = accelerator.memory.cycle();
     while goes_on && !accelerator.has_ended()? {
         let mut sampled = Ok(());
         accelerator.cycle(&mut |stepper| {
+            let (section, before) = (profiler.now().0 as u32, profiler.cycles());
             profiler.see(stepper);
+            watch.see(stepper, (profiler.cycles() > before).then_some(section));
             sampled = sample(cycle, stepper);
         })?;
         sampled?;
@@ -109,6 +115,7 @@ fn run(
         }
     }
     progress.finish();
+    watch.end(&mut accelerator.bench.stepper);
     let written = Written::read(program, found, |kind, row| accelerator.output(program, kind, row));
     Ok(Ran { written, profile: profiler.profile(""), seconds: start.elapsed().as_secs_f64() })
 }

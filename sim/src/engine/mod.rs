@@ -66,14 +66,32 @@ pub fn simulate_seen(
     layer: &QLinear,
     acts: &QActs,
     options: Options,
+    progress: impl FnMut(u64, u64),
+    see: impl FnMut(u64, &Stepper) -> Result<(), Error>,
+) -> Result<Simulation, Error> {
+    simulate_with(config, layer, acts, options, progress, |_| Ok(()), see, |_| {})
+}
+
+/// [`simulate_seen`], with the simulator at hand before the first cycle and after the last one, to have things counted.
+///
+/// # Errors
+/// Those of [`simulate_seen`], and an error of `before`.
+pub fn simulate_with(
+    config: &Config,
+    layer: &QLinear,
+    acts: &QActs,
+    options: Options,
     mut progress: impl FnMut(u64, u64),
+    before: impl FnOnce(&mut Stepper) -> Result<(), Error>,
     mut see: impl FnMut(u64, &Stepper) -> Result<(), Error>,
+    after: impl FnOnce(&mut Stepper),
 ) -> Result<Simulation, Error> {
     let program = lower(config, layer, acts)?;
     let design = engine_design(config)?;
     let start = options.random_start.map_or(Start::Zero, Start::Random);
     let run_options = RunOptions { stall_seed: options.stall_seed, start, refusals: false };
     let mut run = EngineRun::new(config, &design, &program, &[], run_options)?;
+    before(&mut run.bench.stepper)?;
     let beats = program.results.beats() as u64;
     let end = loop {
         let mut seen = Ok(());
@@ -87,6 +105,7 @@ pub fn simulate_seen(
         }
     };
     let End::Done = end else { return Err(Error::Stuck { end, cycle: run.cycle().index }) };
+    after(&mut run.bench.stepper);
     progress(beats, beats);
     let cycles = run.cycles();
     Ok(Simulation {

@@ -12,6 +12,7 @@ use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::describe;
 use crate::text::Text;
+use crate::watch::{Watch, WatchArgs};
 use crate::whole::{Expected, Progress, Ran, Whole, check, check_tokens, simulate, timing, verdict_json};
 
 /// A run in hardware, cut where the text ends.
@@ -116,7 +117,9 @@ fn step(args: &Args, whole: &Whole, prompt: &[u32], output: &Output) -> Result<S
     let (mut ids, mut is_ended) = (Vec::new(), false);
     let mut progress = Progress::new(&program, prompt.len(), output);
     let timing = timing(args.mem_latency, args.stall_seed);
-    let ran = simulate(&design, &program, timing, args.random_start, None, &mut progress, &mut |id| {
+    let nothing = WatchArgs::default();
+    let mut watch = Watch::new(&nothing)?;
+    let ran = simulate(&design, &program, timing, args.random_start, None, &mut watch, &mut progress, &mut |id| {
         is_ended = whole.ends(id);
         if !is_ended {
             ids.push(id);

@@ -11,6 +11,7 @@ use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::describe;
+use crate::watch::Watch;
 use crate::whole::{Expected, Progress, Waves, check, profile_json, profile_text, simulate, timing, verdict_json};
 
 /// Runs the command.
@@ -32,7 +33,8 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     });
     let mut progress = Progress::new(&program, prompt.len(), output);
     let start = args.work.random_start;
-    let ran = simulate(&design, &program, timing, start, waves.as_ref(), &mut progress, &mut |_| Ok(true))?;
+    let mut watch = Watch::new(&args.watch)?;
+    let ran = simulate(&design, &program, timing, start, waves.as_ref(), &mut watch, &mut progress, &mut |_| Ok(true))?;
     let spinner = output.spinner("computing the same with golden");
     let expected = Expected::new(&whole, &prompt, tokens, false)?;
     spinner.finish_and_clear();
@@ -81,5 +83,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         profile_text(profile, prompt.len()),
         grouped(ran.rate() as u64),
     );
-    Ok(Report { text, brief, json, exit: if matched { Exit::Match } else { Exit::Mismatch } })
+    let mut report = Report { text, brief, json, exit: if matched { Exit::Match } else { Exit::Mismatch } };
+    watch.tell(&design, &hash, Some(profile), &mut report)?;
+    Ok(report)
 }

@@ -44,12 +44,11 @@ impl Counted {
     }
 }
 
-/// Path of an instance from the scopes of the file: loops over rows and columns become places of a grid.
-fn path(scopes: &[String], name: &str) -> Option<String> {
-    let start = scopes.iter().position(|s| s == "u_dut")?;
+/// Path of a signal from the scopes below the design's top: loops over rows and columns become places of a grid.
+pub fn path(scopes: &[String], name: &str) -> Option<String> {
     let mut parts = Vec::new();
     let mut places: Vec<(String, String)> = Vec::new();
-    for scope in &scopes[start + 1..] {
+    for scope in scopes {
         match scope.strip_prefix("g_").and_then(|s| s.strip_suffix(']')).and_then(|s| s.split_once('[')) {
             Some((label, place)) => places.push((label.into(), place.into())),
             None if places.is_empty() => parts.push(scope.clone()),
@@ -70,7 +69,7 @@ fn path(scopes: &[String], name: &str) -> Option<String> {
 }
 
 /// The ways in which the file may name a path: a grid of one row or column has a single loop, and so a single place.
-fn names(path: &str) -> Vec<String> {
+pub fn names(path: &str) -> Vec<String> {
     path.split('.').fold(vec![String::new()], |names, part| {
         let mut parts = vec![part.to_string()];
         if let [name, row, col] = part.split('[').collect::<Vec<_>>()[..] {
@@ -105,7 +104,8 @@ pub fn count(file: &Path, samples: u64) -> Counted {
                     signals.push(Signal { value, is_known: false, toggles: 0, ones: 0, since: 0 });
                     signals.len() - 1
                 });
-                if let Some(path) = path(&scopes, name) {
+                let below = scopes.iter().position(|s| s == "u_dut").map(|start| &scopes[start + 1..]);
+                if let Some(path) = below.and_then(|scopes| path(scopes, name)) {
                     counted.signals.insert(path, number);
                 }
             }

@@ -11,12 +11,17 @@ use tool::VERILATOR;
 
 /// Builds the design with a trace of every signal, runs it on `frames` and gives the trace's path.
 pub fn trace(folder: &Path, design: &Design, frames: &[Vec<u64>]) -> PathBuf {
+    trace_with(&VERILATOR.find().unwrap(), "vcd", folder, design, frames)
+}
+
+/// The same with a Verilator and a kind of trace, `vcd` or `saif`.
+pub fn trace_with(verilator: &Path, kind: &str, folder: &Path, design: &Design, frames: &[Vec<u64>]) -> PathBuf {
     let tb = TestBench::new(design, &[], true);
     let words = vector_words(&tb.inputs);
     let shim = include_str!("shim.cpp")
         .replace("@TOP@", &tb.name)
-        .replace("@KIND@", "vcd")
-        .replace("@TRACE@", "VerilatedVcdC")
+        .replace("@KIND@", kind)
+        .replace("@TRACE@", if kind == "vcd" { "VerilatedVcdC" } else { "VerilatedSaifC" })
         .replace("@IN_WORDS@", &(2 * words).to_string());
     fs::write(folder.join("shim.cpp"), shim).unwrap();
     let bench = format!("{}.v", tb.name);
@@ -25,9 +30,18 @@ pub fn trace(folder: &Path, design: &Design, frames: &[Vec<u64>]) -> PathBuf {
     for (name, text) in &sources {
         fs::write(folder.join(name), text).unwrap();
     }
-    tool::Command::new(VERILATOR.find().unwrap())
+    tool::Command::new(verilator)
         .args(["--cc", "--exe", "--build", "-O3", "--no-timing", "--x-initial", "unique", "--x-assign", "unique"])
-        .args(["--trace", "--trace-max-width", "0", "--trace-max-array", "1", "-Wno-fatal", "-Wno-lint", "-Wno-style"])
+        .args([
+            if kind == "vcd" { "--trace" } else { "--trace-saif" },
+            "--trace-max-width",
+            "0",
+            "--trace-max-array",
+            "1",
+            "-Wno-fatal",
+            "-Wno-lint",
+            "-Wno-style",
+        ])
         .args(["-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "OPT_SLOW=-O0", "-j", "2"])
         .args(["--output-split", "5000"])
         .args(["--top-module", &tb.name, "--Mdir", "obj", "-o", "model", "shim.cpp", &bench])
@@ -36,7 +50,7 @@ pub fn trace(folder: &Path, design: &Design, frames: &[Vec<u64>]) -> PathBuf {
         .timeout(std::time::Duration::from_secs(1800))
         .run()
         .unwrap();
-    let path = folder.join("trace.vcd");
+    let path = folder.join("trace.out");
     let mut model = Command::new(folder.join("obj/model"))
         .args([path.as_os_str(), "+verilator+rand+reset+0".as_ref()])
         .stdin(Stdio::piped())
