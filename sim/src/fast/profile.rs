@@ -1,6 +1,6 @@
 //! Cycles and bytes by section of the program, as [`crate::accel::profile`] attributes them.
 
-use spec::isa::{Program, Queue};
+use spec::isa::Program;
 use spec::profile::{Profile, Section};
 
 use super::clock::Spent;
@@ -38,8 +38,8 @@ impl Attribution {
 
     fn look(&mut self) {
         self.now = self.order.section();
-        self.loads = self.order.section_in(Queue::Load);
-        self.stores = self.order.section_in(Queue::Store);
+        self.loads = self.order.loading();
+        self.stores = self.order.storing();
     }
 
     /// A cycle of the run.
