@@ -57,7 +57,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("design.prefix", "in front of every Verilog module's name"),
     ("array.rows", "rows R of PEs (1..=128): a tile's share of K"),
     ("array.cols", "columns C of PEs (1..=128): a tile's share of N"),
-    ("array.dataflow", "what stays in the PEs: \"ws\" weights, \"os\" sums (preload_rows = 1, formats without block scales)"),
+    (
+        "array.dataflow",
+        "what stays in the PEs: \"ws\" weights, \"os\" sums (preload_rows = 1, formats without block scales)",
+    ),
     ("array.preload_rows", "rows of weights that enter a cycle; a tile takes at least rows / preload_rows cycles"),
     ("array.chunk_rows", "most tokens that are computed together (1..=1024); buffers may force fewer"),
     ("pe.kind", "\"mac\" (multiply and accumulate) or \"shift\" (power-of-two weights)"),

@@ -52,11 +52,8 @@ pub fn array_os(config: &Config) -> Result<Arc<Module>, Error> {
     if rows > 1 {
         let loads = m.nets("load", Ty::bit(), rows);
         m.split(&row_i, &loads, 0, 1, rows);
-        let conns = [
-            ("load_i", loads.step(1, 0, 0)),
-            ("word_i", Conn::In(act_i)),
-            ("code_o", acts.step(cols + 1, 0, 0)),
-        ];
+        let conns =
+            [("load_i", loads.step(1, 0, 0)), ("word_i", Conn::In(act_i)), ("code_o", acts.step(cols + 1, 0, 0))];
         m.grid("u_serial", &serial(config)?, rows, 1, &conns);
     } else {
         let code = m.wire("code", &(&act_i & row_i.repeat(act_bits)));

@@ -102,8 +102,8 @@ pub(super) fn matmul_walk_os(config: &Config, plan: &MmPlan) -> Result<Arc<Modul
     let sum_ends = m.wire("sum_ends", &(&tile_ends & &k_last));
     m.assign(&chunk_last, &(&sum_ends & &n_last));
     let reads = m.wire("reads", &(&go & step_q.le(&last_row_q)));
-    let [step_d, k_d, n_d, addr_d] =
-        [("step_d", &step_q), ("k_d", &k_q), ("n_d", &n_q), ("act_addr_d", &addr_q)].map(|(name, q)| m.net(name, q.ty()));
+    let [step_d, k_d, n_d, addr_d] = [("step_d", &step_q), ("k_d", &k_q), ("n_d", &n_q), ("act_addr_d", &addr_q)]
+        .map(|(name, q)| m.net(name, q.ty()));
     let to_next_tile = m.wire("to_next_tile", &Expr::concat(&[last_row_q.clone(), Expr::u(1, 1)]));
     let to_next_tile = to_next_tile.part(0, to_next_tile.width().min(addr_ty.width)).extend(addr_ty.width);
     m.comb("next step; rows of activations are read from the last to the first, which stays in the address", |b| {
@@ -163,7 +163,9 @@ pub(super) fn matmul_walk_os(config: &Config, plan: &MmPlan) -> Result<Arc<Modul
         }
     }
 
-    m.section("Flags of the sums, highest first: bank, chunk and K tile end, tile ends, add nothing, chunk starts, valid");
+    m.section(
+        "Flags of the sums, highest first: bank, chunk and K tile end, tile ends, add nothing, chunk starts, valid",
+    );
     let valid = m.wire("sum_valid", &(&go & &k_last & step_q.ge(&from_q)));
     let starts = m.wire("chunk_starts", &(step_q.eq(&from_q) & n_q.eq_k(0)));
     let flags = [bank_q, chunk_last, Expr::u(1, 1), last_step, !&add_q, starts, valid];

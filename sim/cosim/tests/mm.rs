@@ -53,7 +53,8 @@ fn sums_that_stay_in_verilator() {
         for format in [&config.pe.formats[..], &config.pe.formats[..]].concat() {
             for shape in [(1, 67, 9), (5, 5, 16), (3, 33, 7)] {
                 let mut product = Product::random((format, Scaling::Channel), shape, &mut random);
-                (product.act, product.acc, product.bank) = (act, 30 * (products.len() / 2), (products.len() % 2) as u64);
+                (product.act, product.acc, product.bank) =
+                    (act, 30 * (products.len() / 2), (products.len() % 2) as u64);
                 act += product.k_tiles(&config) * product.rows;
                 products.push(product);
             }

@@ -40,7 +40,8 @@ impl Wire {
         let name = library.text("default_wire_load")?;
         let group = library.all("wire_load").find(|group| group.name() == name)?;
         let entries = group.attributes.iter().filter(|(name, _)| *name == "fanout_length");
-        let pair = |values: &Vec<&str>| Some((values.first()?.trim().parse().ok()?, values.get(1)?.trim().parse().ok()?));
+        let pair =
+            |values: &Vec<&str>| Some((values.first()?.trim().parse().ok()?, values.get(1)?.trim().parse().ok()?));
         let mut lengths: Vec<(f64, f64)> = entries.filter_map(|(_, values)| pair(values)).collect();
         lengths.sort_by(|a, b| a.0.total_cmp(&b.0));
         let cap_ff = group.number("capacitance")? * cap_ff;

@@ -162,12 +162,16 @@ mod tests {
     fn sums_that_stay_take_a_row_of_weights_a_cycle_and_no_scales() {
         let os = sample().to_toml().replace("dataflow = \"ws\"", "dataflow = \"os\"");
         assert!(Config::from_toml(&os).is_ok());
-        let found = problems(&os.replace("preload_rows = 1", "preload_rows = 2").replace("\"w8a8\"", "\"w8a8\", \"nvfp4\""));
+        let found =
+            problems(&os.replace("preload_rows = 1", "preload_rows = 2").replace("\"w8a8\"", "\"w8a8\", \"nvfp4\""));
         let fields: Vec<&str> = found.iter().map(|p| p.field.as_str()).collect();
         assert_eq!(fields, ["array.preload_rows", "pe.formats"]);
         assert!(found.iter().all(|p| p.cure.contains("ws")) && found[1].allowed.contains("w4a8"), "{found:?}");
         let found = problems(&os.replace("\"os\"", "\"is\""));
-        assert_eq!((found.len(), found[0].field.as_str(), found[0].allowed.as_str()), (1, "array.dataflow", "\"ws\", \"os\""));
+        assert_eq!(
+            (found.len(), found[0].field.as_str(), found[0].allowed.as_str()),
+            (1, "array.dataflow", "\"ws\", \"os\"")
+        );
     }
 
     #[test]
