@@ -5,10 +5,12 @@ mod fast_support;
 use fast_support::beside::{compare, small};
 use fast_support::programs::{legal_program, random};
 use golden::layers::random::{Coding, Shape, random_model};
+use golden::load::open;
+use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sim::fast::{Fast, Options};
-use sim::lower::program::{Job, lower};
+use sim::lower::program::{Job, decode, lower};
 use sim::memory::Timing;
 use spec::isa::{Field, Instr, Machine, Op, Program, Queue, Segment};
 use spec::model::QModel;
@@ -187,5 +189,31 @@ fn random_programs_compute_the_same() {
         golden::iss::run(&program, &mut golden::iss::Blind).unwrap_or_else(|e| panic!("{e}"));
         let timing = Timing { stall_seed: (seed % 2 == 0).then_some(seed), ..Timing::latency(9) };
         compare(&config, &program, timing, Options::default());
+    }
+}
+
+/// A prompt in rows of a chunk on `base`, a decoded token on `small`.
+#[test]
+fn the_shipped_model() {
+    const TALE: &str = "Once upon a time there was a king who had three sons, and the youngest was called Dummling.";
+    let model = open("fairy").unwrap();
+    let windows = Windows::from_text(TALE, &model, "tale").unwrap();
+    for (preset, format) in [("small", Format::W8a8), ("base", Format::W4a8)] {
+        let options = PtqOptions { recipe: Some(Recipe::usual(format)), ..PtqOptions::new(format) };
+        let q = quantize_model(&model, &options, &windows).unwrap();
+        let mut config = Config::from_toml(hdl::presets::preset(preset).unwrap()).unwrap();
+        config.pe.formats = if format == Format::W8a8 { vec![format] } else { vec![Format::W8a8, format] };
+        let prompt = &model.tokenizer.encode(TALE).unwrap()[..18];
+        let program = match preset {
+            "small" => decode(&config, &q, prompt[0], 47, false),
+            _ => lower(&config, &q, &Job { prompt, tokens: 1, logits: true }),
+        };
+        let run = compare(&config, &program.unwrap(), Timing::latency(30), Options::default());
+        println!(
+            "{preset}, {}: {} cycles, {} of them of the roofline",
+            format.name(),
+            run.cycles,
+            run.profile.roofline_cycles
+        );
     }
 }

@@ -22,6 +22,11 @@ impl Line {
         self.count == 0
     }
 
+    /// Nothing changes unless a word comes or goes.
+    pub fn is_settled(&self) -> bool {
+        self.valid || self.count == 0
+    }
+
     /// Ends the cycle.
     pub fn step(&mut self, in_valid: bool, out_ready: bool) {
         let push = in_valid && self.ready();

@@ -135,6 +135,9 @@ impl HeadBuffer {
 
     /// Ends the cycle.
     pub fn step(&mut self, now: HeadNow, valid: bool, start: Option<HeadWork>, word_ready: bool) {
+        if start.is_none() && self.is_empty() {
+            return;
+        }
         self.read(now.filled, word_ready);
         if valid && now.ready {
             self.beat = if self.beat + 1 == self.work.beats { 0 } else { self.beat + 1 };

@@ -168,10 +168,9 @@ impl LoadUnit {
         beat_valid: bool,
         weight_ready: bool,
     ) {
-        let work = self.kinds.front();
         let mut head = None;
         match self.does {
-            Does::Idle if now.starts => match work.kind {
+            Does::Idle if now.starts => match self.kinds.front().kind {
                 LoadKind::Words { words, words_per_beat, beats_per_word } => {
                     self.does = Does::Words;
                     self.words_left = words;

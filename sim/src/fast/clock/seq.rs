@@ -93,6 +93,10 @@ impl Issue {
         (tokens, next): (&Tokens, &mut Tokens),
     ) {
         let started = now.offers.is_some() && unit_ready;
+        let is_still = self.waiting.is_settled() && self.work.is_settled() && self.retired == 0;
+        if is_still && !started && !retires && push.is_none() {
+            return;
+        }
         let has_retired = retires || self.retired > 0;
         let (_, oldest) = self.works.front();
         let give = has_retired
