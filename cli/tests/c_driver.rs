@@ -100,8 +100,7 @@ fn the_driver_probes_loads_runs_waits_and_decodes_errors() {
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/driver_pipe.c");
     let (g, driver) = (folder.path().join("g"), folder.path().join("driver"));
     let mut gcc = Command::new("gcc");
-    let gcc =
-        gcc.args(STRICT).arg("-O1").arg("-I").arg(&g).arg(main).arg(g.join("systole_driver.c")).arg("-o").arg(&driver);
+    gcc.args(STRICT).arg("-O1").arg("-I").arg(&g).arg(main).arg(g.join("systole_driver.c")).arg("-o").arg(&driver);
     let output = gcc.output().unwrap();
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && text.is_empty(), "{text}");

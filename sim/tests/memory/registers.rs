@@ -253,6 +253,8 @@ fn the_first_error_is_kept_until_the_next_start() {
 #[test]
 fn the_high_word_of_a_counter_is_that_of_its_low_word() {
     let mut host = Host::new(1, 1);
+    // Counters are cleared in the first cycle out of reset.
+    assert_eq!(host.read(regs::counter_offset(0)).0, 0);
     let counter = host.rig.bench.stepper.signal("u_counters.cycles_q").unwrap();
     host.rig.bench.stepper.set(counter, 0x12_ffff_ffff);
     let low = host.read(regs::counter_offset(0)).0;

@@ -8,8 +8,10 @@ load_package project
 load_package flow
 
 set arguments $quartus(args)
-set family [expr {[llength $arguments] > 0 ? [lindex $arguments 0] : "Cyclone V"}]
-set device [expr {[llength $arguments] > 1 ? [lindex $arguments 1] : "5CSEBA6U23I7"}]
+set family "Cyclone V"
+set device 5CSEBA6U23I7
+if {[llength $arguments] > 0} { set family [lindex $arguments 0] }
+if {[llength $arguments] > 1} { set device [lindex $arguments 1] }
 set here [file normalize [file dirname [info script]]]
 set sources [list \
 @FILES@]

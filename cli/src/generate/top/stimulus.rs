@@ -81,7 +81,8 @@ fn product(config: &Config) -> Result<(String, Program), Error> {
     let machine = Machine::new(config);
     let format = config.pe.formats[0];
     let place = |i: usize| NIBBLES[i % NIBBLES.len()];
-    let weights = machine.whole_beats((machine.tile_words() * machine.word_bits(format)).div_ceil(8).max(1) * 8);
+    // As if no word shared a beat.
+    let weights = machine.tile_words() * machine.whole_beats(machine.word_bits(format).div_ceil(8));
     let acts: Vec<u8> = (0..machine.rows as usize).map(|i| place(i) & 7).collect();
     let acts_at = weights;
     let out_at = acts_at + machine.whole_beats(machine.rows);
@@ -92,8 +93,7 @@ fn product(config: &Config) -> Result<(String, Program), Error> {
         segment("acts", acts_at, machine.whole_beats(machine.rows), acts),
         segment("sums", out_at, machine.whole_beats(bytes), Vec::new()),
     ];
-    let index = |list: &[Format]| list.iter().position(|f| *f == format).unwrap_or(0) as i64;
-    let code = index(&Format::ALL);
+    let code = Format::ALL.iter().position(|f| *f == format).unwrap_or(0) as i64;
     let op = |op, fields: &[(Field, i64)]| Instr::new(op, fields).map_err(|problem| Error::Input(problem.to_string()));
     let (rows, cols) = (i64::from(machine.rows), i64::from(machine.cols));
     let instrs = vec![
@@ -105,7 +105,7 @@ fn product(config: &Config) -> Result<(String, Program), Error> {
             .waiting(Queue::Vec)
             .signalling(Queue::Vec),
         op(Op::St, &[(Field::Addr, out_at.into()), (Field::Bytes, bytes.into())])?,
-        op(Op::Seto, &[(Field::Bytes, 8)])?,
+        op(Op::Seto, &[(Field::Width, 3)])?,
         op(Op::Vraw, &[(Field::N, cols), (Field::Imm, 1), (Field::To, 2)])?.waiting(Queue::Mm),
         op(Op::Halt, &[])?,
     ];
