@@ -5,7 +5,8 @@ use golden::layers::random::{Coding, Shape, random_layer, random_model};
 use hdl::rtl::Design;
 use hdl::unit::top::top;
 use sim::accel::Accelerator;
-use sim::lower::program::{LinearInput, decode, linear, roofline};
+use sim::fast::{Fast, Options};
+use sim::lower::program::{Job, LinearInput, decode, linear, lower, roofline};
 use sim::memory::Timing;
 use spec::isa::{OutputKind, Program};
 use spec::qmodel::QActs;
@@ -84,6 +85,31 @@ fn prefill_of_larger_linear_layers() {
 /// The shape of a model of 15 million parameters, of which the head has 9.
 const SHAPE: Shape =
     Shape { hidden: 288, ffn: 768, blocks: 6, heads: 6, kv_heads: 6, head_dim: 48, vocab: 32_000, positions: 256 };
+
+/// The token that follows a prompt of 48, as the difference of two programs, in the fast simulator; the program of the token
+/// alone takes about as long.
+#[test]
+fn decoded_token_of_a_model_of_15_million_parameters_fast() {
+    let config = Config::from_toml(hdl::presets::preset("base").unwrap()).unwrap();
+    let fast = Fast::new(&config).unwrap();
+    let run = |program: &Program| {
+        let options = Options { values: false, ..Options::default() };
+        fast.run(program, Timing::latency(30), options).unwrap().cycles
+    };
+    let prompt: Vec<u32> = (0..48).collect();
+    for format in [Format::W8a8, Format::W4a8] {
+        let model = random_model(&SHAPE, &[Coding::new(format)], 1);
+        let [before, after] =
+            [1, 2].map(|tokens| lower(&config, &model, &Job { prompt: &prompt, tokens, logits: false }).unwrap());
+        let cycles = run(&after) - run(&before);
+        let token = decode(&config, &model, 7, 48, false).unwrap();
+        let alone = run(&token);
+        let fraction = roofline(&token) as f64 / cycles as f64;
+        println!("{} token: {} of {cycles} cycles, {fraction:.4}; alone {alone}", format.name(), roofline(&token));
+        assert!((0.80..=1.0).contains(&fraction), "{fraction}");
+        assert!(cycles.abs_diff(alone) < cycles / 100, "{alone} cycles alone");
+    }
+}
 
 #[test]
 #[ignore = "two million cycles of the whole machine: several minutes"]
