@@ -15,7 +15,7 @@ use sim::memory::Timing;
 use spec::isa::{Field, Instr, Machine, Op, Program, Queue, Segment};
 use spec::model::QModel;
 use spec::qmodel::ActMode;
-use spec::{Config, Format, Operand, Scaling};
+use spec::{Config, Dataflow, Format, Operand, Scaling};
 
 const SHAPE: Shape =
     Shape { hidden: 20, ffn: 29, blocks: 2, heads: 4, kv_heads: 2, head_dim: 6, vocab: 33, positions: 40 };
@@ -85,6 +85,20 @@ fn odd_configurations() {
         let model = random_model(&shape, &codings, u64::from(rows * cols));
         let program = program(&config, &model, &[9, 8, 7, 6, 5]);
         let timing = Timing { stall_seed: (i % 2 == 1).then_some(i as u64), ..Timing::latency(12 * i as u32) };
+        compare(&config, &program, timing, Options::default());
+    }
+}
+
+#[test]
+fn sums_that_stay_in_the_array() {
+    for (i, (rows, cols, data_bits)) in [(8, 8, 64), (5, 3, 32), (4, 16, 256), (1, 2, 128)].into_iter().enumerate() {
+        let mut config = small(&[Format::W8a8]);
+        (config.array.rows, config.array.cols, config.bus.data_bits) = (rows, cols, data_bits);
+        (config.array.dataflow, config.array.preload_rows) = (Dataflow::Os, 1);
+        config.array.chunk_rows = config.array.chunk_rows.min(rows);
+        config.validate().unwrap_or_else(|e| panic!("{e}"));
+        let program = program(&config, &model(Coding::new(Format::W8a8), 3 + i as u64), &[3, 1, 4, 1, 5]);
+        let timing = Timing { stall_seed: (i % 2 == 1).then_some(i as u64), ..Timing::latency(3 + 11 * i as u32) };
         compare(&config, &program, timing, Options::default());
     }
 }

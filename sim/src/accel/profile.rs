@@ -148,12 +148,12 @@ impl Ports {
         let sequencer = |name: &str| stepper.signal(&format!("u_core.u_front.u_sequencer.{name}"));
         let [load, mm, vec, store] = Queue::ALL.map(|queue| sequencer(&format!("{}_retire_i", queue.name())));
         Ok(Self {
-            running: stepper.signal("core_running_now")?,
-            cause: stepper.signal("now_cause")?,
+            running: stepper.signal("running")?,
+            cause: stepper.signal("cause")?,
             retires: [load?, mm?, vec?, store?, sequencer("control_retires")?],
-            read: stepper.signal("core_read_taken_now")?,
+            read: stepper.signal("read_taken")?,
             fetched: stepper.signal("u_core.u_front.u_memory.fetch_r_valid")?,
-            write: stepper.signal("core_write_taken_now")?,
+            write: stepper.signal("write_taken")?,
         })
     }
 }

@@ -9,9 +9,9 @@ mod clock;
 mod profile;
 mod values;
 
+use spec::Config;
 use spec::isa::{Output, OutputKind, Program};
 use spec::profile::Profile;
-use spec::{Config, Dataflow};
 
 pub use self::clock::Spent;
 use self::profile::Attribution;
@@ -97,18 +97,9 @@ impl Fast {
     /// The accelerator that `hdl::unit::top` describes for a Config.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a Config that is none of an accelerator, or whose array is output-stationary.
+    /// [`Error::Invalid`] for a Config that is none of an accelerator.
     pub fn new(config: &Config) -> Result<Self, Error> {
         config.check_accelerator().map_err(Error::Invalid)?;
-        if config.array.dataflow != Dataflow::Ws {
-            let cure = "set array.dataflow = \"ws\", or take the step simulator";
-            return Err(Error::invalid(
-                "array.dataflow",
-                config.array.dataflow.name(),
-                "ws in the fast simulator",
-                cure,
-            ));
-        }
         Ok(Self { config: config.clone(), config_hash: config.hash() })
     }
 

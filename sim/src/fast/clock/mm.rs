@@ -109,6 +109,13 @@ pub(super) struct MmNow {
     header: Option<bool>,
 }
 
+impl MmNow {
+    /// What a unit without a preload does.
+    pub fn of(cmd_ready: bool, row: bool, wait: bool, done: bool) -> Self {
+        Self { cmd_ready, row, wait, done, ..Self::default() }
+    }
+}
+
 impl Mm {
     pub fn new(sizes: MmSizes) -> Self {
         Self {

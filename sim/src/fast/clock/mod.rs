@@ -3,11 +3,14 @@
 //! Each part is written by hand after the unit of `hdl::unit` that its comment names and holds that unit's state as
 //! numbers; a cycle is a look at all parts as they are ([`Machine::cycle`]), then a step of each.
 
+mod cause;
 mod cells;
 mod head;
 mod load;
+mod matrix;
 mod memory;
 mod mm;
+mod mm_os;
 mod plan;
 mod port;
 mod seq;
@@ -21,8 +24,9 @@ use spec::{Config, regs};
 
 use self::head::HeadSizes;
 use self::load::LoadUnit;
+use self::matrix::Matrix;
 use self::memory::{Asked, MemoryClock};
-use self::mm::{Mm, MmSizes};
+use self::mm::MmSizes;
 use self::plan::{Plan, Work};
 use self::port::{Arbiter, Bursts, Reader, Writer};
 use self::seq::{Fetch, Fetches, Header, Issue, Tokens};
@@ -31,18 +35,6 @@ use super::Seen;
 use crate::error::Error;
 use crate::host::Counters;
 use crate::memory::Timing;
-
-/// Places in [`regs::STALLS`].
-mod cause {
-    pub const ARRAY: usize = 0;
-    pub const WEIGHTS: usize = 1;
-    pub const DRAIN: usize = 2;
-    pub const VEC: usize = 3;
-    pub const LOAD: usize = 4;
-    pub const STORE: usize = 5;
-    pub const TOKENS: usize = 6;
-    pub const FETCH: usize = 7;
-}
 
 /// What is counted in a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +88,7 @@ struct Machine {
     queues: [Issue; 4],
     tokens: Tokens,
     load: LoadUnit,
-    mm: Mm,
+    mm: Matrix,
     vec: VecUnit,
     fetch_cmd: (u32, u32),
     silent_cycles: u64,
@@ -131,7 +123,7 @@ impl Machine {
             queues: [Issue::new(); 4],
             tokens: Tokens::default(),
             load: LoadUnit::new(HeadSizes::new(beat_bytes, cols, bands, config.preload_cycles())),
-            mm: Mm::new(sizes),
+            mm: Matrix::new(config, sizes),
             vec: VecUnit::new(OutSizes { lanes_log: lanes.ilog2(), beat_log: beat_bytes.ilog2() }),
             fetch_cmd: (program_beat, program_beats),
             silent_cycles: 0,
