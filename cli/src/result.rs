@@ -188,6 +188,8 @@ pub fn describe(mismatch: &Mismatch) -> String {
     };
     let number = |n: Option<u64>| n.map_or(String::new(), |n| n.to_string());
     line("point", &mismatch.point);
+    line("command", mismatch.instruction.as_deref().unwrap_or(""));
+    line("place", mismatch.place.as_deref().unwrap_or(""));
     line("tile", &mismatch.tile);
     line("row", &number(mismatch.row));
     line("column", &number(mismatch.col));
@@ -234,6 +236,8 @@ mod tests {
         let mismatch = Mismatch {
             cycle: 7,
             point: "m_axis_tdata".into(),
+            instruction: Some("12: MM rows=3".into()),
+            place: Some("acc bank 1".into()),
             layer: "l".into(),
             tile: "0/1".into(),
             row: Some(2),
@@ -247,9 +251,18 @@ mod tests {
         };
         let bad = tell(&[layer(3, Some(mismatch))], 1);
         assert_eq!(bad.exit, Exit::Mismatch);
-        for part in
-            ["cycle 7", "m_axis_tdata", "0/1", "row      2", "column   3", "Verilog  6", "w.vcd", "systole cosim"]
-        {
+        for part in [
+            "cycle 7",
+            "MM rows=3",
+            "acc bank 1",
+            "m_axis_tdata",
+            "0/1",
+            "row      2",
+            "column   3",
+            "Verilog  6",
+            "w.vcd",
+            "systole cosim",
+        ] {
             assert!(bad.brief.contains(part), "{part}: {}", bad.brief);
         }
         assert_eq!(bad.json["first_mismatch"]["row"], 2);

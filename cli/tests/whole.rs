@@ -64,6 +64,9 @@ fn the_accelerator_says_what_golden_says_in_several_formats() {
         let tokens = value["tokens"].as_array().unwrap().len() as u64 + u64::from(value["stopped"] == "end");
         assert_eq!(number(&value, "golden_values_checked"), tokens * (SHAPE.vocab as u64 + 2));
         assert!(number(&value, "cycles") > number(&value, "roofline_cycles"), "{value}");
+        let args = ["--preset", preset, "--tokens", "3", "--engine", "fast", "--check"];
+        let (code, fast) = speak(folder, &args);
+        assert_eq!((code, &fast["match"], &fast["tokens"]), (0, &true.into(), &golden["tokens"]), "{fast}");
         let slow =
             speak(folder, &[&step[..], &["--mem-latency", "90", "--stall-seed", "3", "--random-start", "5"]].concat());
         assert_eq!((slow.0, &slow.1["tokens"]), (0, &golden["tokens"]));
@@ -138,7 +141,10 @@ fn a_simulation_tells_where_the_cycles_of_each_layer_went() {
         assert_eq!(read, number(&value, "read_bytes"), "{list}");
     }
     assert_eq!((value["passes"].as_array().unwrap().len(), value["layers"].as_array().unwrap().len()), (3, 3));
-    assert_eq!(json(folder, &simulate).1["cycles"], cycles, "the same each time");
+    let fast = json(folder, &[&simulate[..], &["--engine", "fast"]].concat()).1;
+    for field in ["cycles", "stalls", "sections", "tokens", "match"] {
+        assert_eq!(fast[field], value[field], "{field}: the fast simulator says the same");
+    }
     let (code, text, _) = run(folder, &simulate);
     assert_eq!(code, 0);
     for part in ["prompt ", "2 tokens", "layer 1", "down_proj", "lm_head", "wgt  weights: ", "MATCH: "] {
@@ -147,6 +153,83 @@ fn a_simulation_tells_where_the_cycles_of_each_layer_went() {
     assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     let slower = json(folder, &[&simulate[..], &["--mem-latency", "100"]].concat()).1;
     assert!(number(&slower, "cycles") > cycles);
+}
+
+#[test]
+fn the_verilog_says_the_same_in_every_cycle() {
+    let (folder, _) = folder(Format::W8a8, 4);
+    let folder = folder.path();
+    let golden = speak(folder, &["--tokens", "2"]).1;
+    let args = ["--preset", "tiny", "--tokens", "2", "--check", "--engine"];
+    let step = speak(folder, &[&args[..], &["step"]].concat()).1;
+    let (code, value) = speak(folder, &[&args[..], &["rtl"]].concat());
+    assert_eq!((code, &value["match"], &value["mismatches"]), (0, &true.into(), &0.into()), "{value}");
+    assert_eq!((&value["tokens"], &value["text"]), (&golden["tokens"], &golden["text"]));
+    assert!(number(&value, "cycles_checked") >= number(&value, "cycles"), "{value}");
+    assert!(number(&value, "golden_values_checked") > 10 * number(&step, "golden_values_checked"), "{value}");
+    let (code, text, stderr) = run(
+        folder,
+        &["run", "--model", "m.q", "--prompt", PROMPT, "--preset", "tiny", "--tokens", "2", "--engine", "rtl"],
+    );
+    assert_eq!(code, 0);
+    assert!(text.starts_with(PROMPT) && text.contains("MATCH: every output of "), "{text}");
+    assert!(stderr.contains("cycles/s"), "{stderr}");
+
+    let cosim = ["cosim", "--preset", "tiny", "--model", "m.q", "--prompt", PROMPT, "--tokens", "2"];
+    let more = ["--stall-seed", "7", "--random-start", "3", "--mem-latency", "9"];
+    let (code, value) = json(folder, &[&cosim[..], &more].concat());
+    assert_eq!((code, &value["match"], value["unit"].as_str()), (0, &true.into(), Some("top")), "{value}");
+    assert_eq!(
+        value["stalls"].as_object().unwrap().values().map(|v| v.as_u64().unwrap()).sum::<u64>(),
+        number(&value, "cycles")
+    );
+    assert!(number(&value, "roofline_cycles") < number(&value, "cycles"));
+    assert!(number(&value, "instructions_checked") > 500, "{value}");
+
+    // Verilog from a folder, as it stands: changed, hanging, broken.
+    assert_eq!(json(folder, &["generate", "--preset", "tiny", "-o", "rtl"]).0, 0);
+    let cosim = [&cosim[..], &["--rtl", "rtl"]].concat();
+    let path = folder.join("rtl/systole_product.v");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(" * ", " + ")).unwrap();
+    let (code, value) = json(folder, &cosim);
+    assert_eq!((code, &value["match"]), (1, &false.into()), "{value}");
+    let first = &value["first_mismatch"];
+    assert!(first["point"].is_string() && first["rtl"].is_string(), "{first}");
+    assert!(first["repeat"].as_str().unwrap().starts_with("systole cosim --preset tiny --model m.q"), "{first}");
+    fs::write(&path, "module broken").unwrap();
+    let (code, value) = json(folder, &cosim);
+    assert_eq!((code, value["kind"].as_str()), (3, Some("tool")), "{value}");
+}
+
+#[test]
+fn a_missing_verilator_is_named() {
+    let (folder, _) = folder(Format::W8a8, 4);
+    for args in [&["run", "--preset", "tiny", "--tokens", "1", "--engine", "rtl"][..], &["cosim", "--preset", "tiny"]] {
+        let args = [args, &["--model", "m.q", "--prompt", PROMPT]].concat();
+        let output = common::systole(folder.path()).args(args).env("PATH", "/nonexistent").output().unwrap();
+        let (code, _, stderr) = common::outcome(&output);
+        assert_eq!((code, stderr.contains("apt-get install -y verilator")), (3, true), "{stderr}");
+    }
+}
+
+#[test]
+fn single_layers_run_on_the_accelerator_too() {
+    let (folder, _) = folder(Format::W4a8, 4);
+    let folder = folder.path();
+    for args in [
+        &["--gemm", "5x20x33"][..],
+        &["--gemm", "1x20x33", "--format", "w4a8"],
+        &["--gemm", "3x20x33", "--format", "nvfp4"],
+        &["--model", "m.q", "--layer", "model.layers.1.mlp.gate_proj", "--prompt", PROMPT],
+    ] {
+        let (code, value) = json(folder, &[&["simulate", "--preset", "small", "--unit", "top"], args].concat());
+        assert_eq!((code, &value["match"], value["unit"].as_str()), (0, &true.into(), Some("top")), "{value}");
+        assert!(number(&value, "golden_values_checked") >= 30, "{value}");
+        assert!(number(&value, "roofline_cycles") < number(&value, "cycles"), "{value}");
+    }
+    let (code, text, _) = run(folder, &["simulate", "--preset", "small", "--unit", "top", "--gemm", "5x20x33"]);
+    assert!(code == 0 && text.contains("linear") && text.contains("MATCH: "), "{text}");
 }
 
 #[test]
@@ -210,6 +293,27 @@ fn what_cannot_be_done_is_refused() {
         (&["simulate", "--preset", "tiny", "--model", "m.q", "--prompt-tokens", "41"], "--prompt-tokens = 41"),
         (&["simulate", "--preset", "tiny", "--model", "m.q", "--prompt-tokens", "40", "--tokens", "2"], "--tokens = 2"),
         (&["simulate", "--preset", "tiny", "--model", "m.q"], "--prompt"),
+        (&["simulate", "--preset", "tiny", "--gemm", "5x20x33", "--unit", "top", "--acts", "symmetric"], "--acts"),
+        (
+            &["simulate", "--preset", "tiny", "--gemm", "5x20x33", "--unit", "top", "--format", "mixed"],
+            "--format = mixed",
+        ),
+        (
+            &[
+                "simulate",
+                "--preset",
+                "tiny",
+                "--unit",
+                "top",
+                "--model",
+                "m.q",
+                "--layer",
+                "x",
+                "--prompt-tokens",
+                "3",
+            ],
+            "model.layers.0",
+        ),
     ] {
         let (code, stdout, stderr) = run(folder, args);
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}: {stderr}");

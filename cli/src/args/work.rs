@@ -3,8 +3,10 @@
 use clap::Args;
 use golden::gemm::Shape;
 use golden::load;
+use golden::quantize::layer::check_layer;
+use serde_json::json;
 use spec::qmodel::ActMode;
-use spec::{Format, RequantMode};
+use spec::{Config, Format, RequantMode};
 
 use super::hardware::HardwareArgs;
 use super::numeric::{self, Choice};
@@ -12,7 +14,7 @@ use super::quantized::QuantizedArgs;
 use super::unit::{ENGINE, TOP};
 use crate::error::Error;
 use crate::output::Output;
-use crate::whole::{MEM_LATENCY, Whole, check_tokens, latency};
+use crate::whole::{self, MEM_LATENCY, Meaning, Whole, Work, check_tokens, latency, offer};
 use crate::workload::{self, Numeric, Workload};
 
 /// Hardware and work of `simulate` and `cosim`.
@@ -73,28 +75,17 @@ struct Source {
     gemm: Option<Shape>,
 }
 
-/// Ids of a vocabulary, by a seed.
+/// Numbers that look random, by a seed.
 ///
 /// **Source**: splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-fn random_ids(seed: u64, count: usize, vocab: usize) -> Vec<u32> {
+pub fn random(seed: u64) -> impl FnMut() -> u64 {
     let mut state = seed;
-    let mut next = || {
+    move || {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let z = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
-    };
-    (0..count).map(|_| (next() % vocab.max(1) as u64) as u32).collect()
-}
-
-/// A whole model, and what it is to do.
-pub struct Speech {
-    /// Model and hardware.
-    pub whole: Whole,
-    /// Ids of the prompt.
-    pub prompt: Vec<u32>,
-    /// Tokens to generate.
-    pub tokens: usize,
+    }
 }
 
 impl WorkArgs {
@@ -163,32 +154,70 @@ impl WorkArgs {
         }
     }
 
-    /// Reads the configuration and the whole model.
+    /// Reads the configuration and the model, and makes the program of the accelerator.
     ///
     /// # Errors
     /// What is wrong with either.
-    pub fn speech(&self, output: &Output) -> Result<Speech, Error> {
-        let Some(source) = self.source.model.as_deref().filter(|_| self.layer.is_none()) else {
-            let field = if self.layer.is_some() { "--layer" } else { "--gemm" };
-            let cure = "leave --unit away: single layers run on the tile engine";
-            return Err(Error::input(field, "given", "with --unit engine", cure));
-        };
+    pub fn program(&self, output: &Output) -> Result<Work, Error> {
         let config = self.hardware.load()?;
+        match (&self.source.gemm, &self.source.model) {
+            (Some(shape), _) => self.product(config, *shape, output),
+            (None, Some(model)) => self.model(config, model, output),
+            (None, None) => unreachable!("clap requires one of them"),
+        }
+    }
+
+    fn product(&self, mut config: Config, shape: Shape, output: &Output) -> Result<Work, Error> {
+        let format = match self.format {
+            Some(Choice::Even(format)) => format,
+            Some(Choice::Mixed) => {
+                let cure = "choose one of them";
+                return Err(Error::input("--format", "mixed", "a number format for a product", cure));
+            }
+            None => config.pe.formats[0],
+        };
+        offer(&mut config, std::iter::once(format), output)?;
+        let layer = whole::gemm(&config, shape, format, self.seed)?;
+        let title = format!("product {shape} ({})", format.name());
+        let head = json!({"gemm": shape.to_string(), "format": format.name(), "seed": self.seed});
+        let (program, meaning) = (layer.program, Meaning::Known(layer.expected));
+        Ok(Work { config, program, prompt: shape.m, title, head, meaning })
+    }
+
+    fn model(&self, config: Config, source: &str, output: &Output) -> Result<Work, Error> {
         let progress = output.spinner(&format!("reading {source}"));
         let model = load::open(source)?;
+        let wanted = if self.layer.is_some() { self.prompt_tokens.or(self.tokens) } else { self.prompt_tokens };
         let prompt = match &self.prompt {
-            Some(text) => workload::ids(&model, "--prompt-tokens", text, self.prompt_tokens)?,
+            Some(text) => workload::ids(&model, "--prompt-tokens", text, wanted)?,
             None => {
-                let wanted = self.prompt_tokens.unwrap_or_default();
+                let wanted = wanted.unwrap_or_default();
                 workload::check_length("--prompt-tokens", wanted, &model)?;
-                random_ids(self.seed, wanted, model.config.vocab_size)
+                let mut random = random(self.seed);
+                (0..wanted).map(|_| (random() % model.config.vocab_size.max(1) as u64) as u32).collect()
             }
         };
         progress.finish_and_clear();
-        let tokens = self.tokens.unwrap_or(1);
+        let tokens = if self.layer.is_some() { 1 } else { self.tokens.unwrap_or(1) };
         check_tokens(tokens, &model, prompt.len())?;
+        if let Some(name) = &self.layer {
+            check_layer(&model.config, name)?;
+        }
         let whole = Whole::of(config, model, self.format, &self.quantized, output)?;
-        Ok(Speech { whole, prompt, tokens })
+        let (config, format) = (whole.config.clone(), &whole.q.options.format);
+        let length = prompt.len();
+        if let Some(name) = &self.layer {
+            let layer = whole::of_model(&config, &whole.q, name, &prompt)?;
+            let title = format!("{source}, {name} ({format}): {length} tokens");
+            let head = json!({"model": source, "layer": name, "format": format, "prompt_tokens": length});
+            let (program, meaning) = (layer.program, Meaning::Known(layer.expected));
+            return Ok(Work { config, program, prompt: length, title, head, meaning });
+        }
+        let program = whole.program(&prompt, tokens, false)?;
+        let title = format!("{source} ({format}): a prompt of {length} tokens, {tokens} generated");
+        let head = json!({"model": source, "format": format, "prompt_tokens": length});
+        let meaning = Meaning::Model(Box::new(whole), prompt, tokens);
+        Ok(Work { config, program, prompt: length, title, head, meaning })
     }
 
     /// Latency of the memory.

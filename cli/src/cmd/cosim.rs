@@ -1,5 +1,7 @@
 //! `systole cosim`: the Verilog under Verilator against the step simulator in every cycle and golden in every value.
 
+mod top;
+
 use std::path::{Path, PathBuf};
 
 use cosim::array::cosim_array;
@@ -21,12 +23,13 @@ use crate::workload::Workload;
 /// Wave file of the cycles around a mismatch.
 const MISMATCH_VCD: &str = "systole-mismatch.vcd";
 
-/// Run linear layers in the Verilog and compare every output in every cycle, and every value
+/// Run a model, or linear layers, in the Verilog and compare every output in every cycle, and every value
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  systole cosim --preset small --gemm 20x64x48\n  \
-    systole cosim --config mine.toml --model fairy --prompt \"Once upon a time\" --stall-seed 7\n  \
+    systole cosim --config mine.toml --model fairy --prompt \"Once upon a time\" --tokens 2 --stall-seed 7\n  \
+    systole cosim --config mine.toml --model fairy --prompt \"A king\" --unit engine\n  \
     systole cosim --preset small --model fairy --layer model.layers.1.mlp.down_proj --format pot4 --prompt \"A king\"\n  \
-    systole generate --preset small -o rtl && systole cosim --preset small --gemm 4x9x9 --rtl rtl\n\n\
+    systole generate --preset small --unit engine -o rtl && systole cosim --preset small --gemm 4x9x9 --rtl rtl\n\n\
     Exit code 1 and a wave file around the cycle if anything differs.")]
 pub struct Args {
     #[command(flatten)]
@@ -51,7 +54,7 @@ pub struct Args {
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let unit = args.work.unit(args.unit.as_deref())?;
     if unit == TOP {
-        return Err(Error::input("--unit", unit, "engine, array", "add --unit engine"));
+        return top::run(args, output);
     }
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;

@@ -73,11 +73,11 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 /// For a configuration, model or layer that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let unit = args.work.unit(args.unit.as_deref())?;
-    if args.engine == Engine::Fast {
-        return Err(Error::input("--engine", "fast", "step", "use --engine step"));
-    }
     if unit == TOP {
         return top::run(args, output);
+    }
+    if args.engine == Engine::Fast {
+        return Err(Error::input("--engine", "fast", "step with --unit engine", "leave it away, or add --unit top"));
     }
     let workload = args.work.load(output)?;
     args.work.one_layer("--vcd", args.vcd.is_some(), &workload)?;

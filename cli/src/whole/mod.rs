@@ -1,10 +1,14 @@
 //! Whole models on the whole accelerator: the model in integers, the hardware that computes it, and the program.
 
 mod check;
+mod fast;
 mod formats;
+mod linear;
 mod progress;
+mod rtl;
 mod step;
 mod tables;
+mod work;
 
 use golden::load::model::Weights;
 use golden::load::{self, Model};
@@ -18,10 +22,14 @@ use spec::verdict::Verdict;
 use spec::{Config, Problem};
 
 pub use check::{Expected, check};
+pub use fast::simulate_fast;
 pub use formats::offer;
+pub use linear::{gemm, of_model};
 pub use progress::Progress;
+pub use rtl::cosimulate;
 pub use step::{Waves, simulate};
 pub use tables::{profile_json, profile_text};
+pub use work::{Meaning, Work};
 
 use crate::args::numeric::Choice;
 use crate::args::quantized::QuantizedArgs;
@@ -63,9 +71,9 @@ pub struct Ran {
 }
 
 impl Written {
-    /// Reads what stands in memory for the first `tokens` tokens.
-    fn read(program: &Program, tokens: usize, row: impl Fn(OutputKind, u32) -> Option<Vec<i64>>) -> Self {
-        let rows = |kind| (0..tokens as u32).filter_map(|t| row(kind, t)).collect::<Vec<_>>();
+    /// Reads the first rows of each output from memory.
+    fn read(program: &Program, count: usize, row: impl Fn(OutputKind, u32) -> Option<Vec<i64>>) -> Self {
+        let rows = |kind| (0..count as u32).filter_map(|t| row(kind, t)).collect::<Vec<_>>();
         let wants = |kind| program.output(kind).is_some();
         Self {
             tokens: rows(OutputKind::Tokens).into_iter().flatten().map(|id| id as u32).collect(),

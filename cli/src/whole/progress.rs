@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use indicatif::ProgressBar;
-use spec::isa::{Field, Instr, Machine, Op, Program};
+use spec::isa::{Field, Instr, Machine, Mark, Op, Program};
 
 use crate::output::Output;
 
@@ -17,6 +17,8 @@ pub struct Progress {
     before: Vec<u64>,
     /// Of each section.
     labels: Vec<String>,
+    /// Tag of each section's mark.
+    tags: Vec<Option<u32>>,
     started: Instant,
     next_look: u64,
 }
@@ -24,7 +26,7 @@ pub struct Progress {
 impl Progress {
     /// For a program; `prompt` tokens are not generated.
     pub fn new(program: &Program, prompt: usize, output: &Output) -> Self {
-        let (mut before, mut labels) = (vec![0], Vec::new());
+        let (mut before, mut labels, mut tags) = (vec![0], Vec::new(), Vec::new());
         let mut sum = 0;
         for instr in &program.instrs {
             if instr.op() == Op::Info {
@@ -32,6 +34,7 @@ impl Progress {
                     before.push(sum);
                 }
                 let tag = instr.get(Field::Tag) as u32;
+                tags.push(Some(tag));
                 labels.push(program.marks.iter().find(|mark| mark.tag == tag).map_or_else(String::new, |mark| {
                     let layer = mark.layer.map_or(String::new(), |layer| format!(" layer {layer}"));
                     let at = (mark.token + mark.tokens) as usize;
@@ -44,11 +47,12 @@ impl Progress {
                 }));
             } else if labels.is_empty() {
                 labels.push("start".into());
+                tags.push(None);
             }
             sum += weight(&program.machine, instr);
         }
         before.push(sum);
-        Self { bar: output.run_bar(sum.max(1)), before, labels, started: Instant::now(), next_look: 0 }
+        Self { bar: output.run_bar(sum.max(1)), before, labels, tags, started: Instant::now(), next_look: 0 }
     }
 
     /// After so many cycles, in that section.
@@ -61,6 +65,13 @@ impl Progress {
         let rate = cycles as f64 / self.started.elapsed().as_secs_f64().max(1e-9);
         let label = self.labels.get(section).map_or("", String::as_str);
         self.bar.set_message(format!("{label}, {:.0} k cycles/s", rate / 1e3));
+    }
+
+    /// After so many cycles, behind that mark.
+    pub fn at_mark(&mut self, cycles: u64, mark: Option<&Mark>) {
+        let tag = mark.map(|mark| mark.tag);
+        let section = self.tags.iter().position(|&own| own == tag);
+        self.at(cycles, section.unwrap_or(0));
     }
 
     /// Steps aside while something else is printed.

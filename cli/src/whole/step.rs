@@ -116,6 +116,9 @@ fn run(
     }
     progress.finish();
     watch.end(&mut accelerator.bench.stepper);
-    let written = Written::read(program, found, |kind, row| accelerator.output(program, kind, row));
+    // A layer has no tokens; all its rows are there at the end.
+    let rows =
+        if stores.is_empty() { program.outputs.iter().map(|o| o.rows).max().unwrap_or(0) as usize } else { found };
+    let written = Written::read(program, rows, |kind, row| accelerator.output(program, kind, row));
     Ok(Ran { written, profile: profiler.profile(""), seconds: start.elapsed().as_secs_f64() })
 }

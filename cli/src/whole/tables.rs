@@ -137,8 +137,8 @@ fn percent(cycles: &[u64; STALLS.len()]) -> [Option<u64>; STALLS.len()] {
 }
 
 fn meaning() -> String {
-    let text = "util is roofline / cycles in %. A cycle belongs to the oldest work that is not done; work that was done\n\
-        before its turn can lift a row above 100 %. Of 100 cycles:";
+    let text = "util is roofline / cycles in %. A cycle belongs to the oldest work that is not done; work that was\n\
+        done before its turn can lift a row above 100 %. Of 100 cycles:";
     let mut lines = vec![text.to_string()];
     lines.extend(SHORT.iter().zip(STALLS).map(|(short, (name, meaning))| format!("  {short:<3}  {name}: {meaning}")));
     lines.join("\n")

@@ -1,10 +1,10 @@
-//! `systole simulate` of a whole model on the whole accelerator.
+//! `systole simulate` on the whole accelerator: a whole model, or one linear layer as a program.
 
-use serde_json::{Value, json};
+use hdl::rtl::Design;
+use serde_json::Value;
 
-use super::Args;
+use super::{Args, Engine};
 use crate::args::unit::TOP;
-use crate::args::work::Speech;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::output::Output;
@@ -12,31 +12,49 @@ use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::describe;
 use crate::watch::Watch;
-use crate::whole::{Expected, Progress, Waves, check, profile_json, profile_text, simulate, timing, verdict_json};
+use crate::whole::{Progress, Waves, check, profile_json, profile_text, simulate, simulate_fast, timing, verdict_json};
 
 /// Runs the command.
 ///
 /// # Errors
 /// For a configuration or model that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
-    let Speech { whole, prompt, tokens } = args.work.speech(output)?;
-    let program = whole.program(&prompt, tokens, false)?;
-    let spinner = output.spinner("building the accelerator");
-    let design = whole.design()?;
-    spinner.finish_and_clear();
+    let work = args.work.program(output)?;
+    let (config, program, prompt) = (&work.config, &work.program, work.prompt);
     let latency = args.work.mem_latency();
     let timing = timing(latency, args.work.stall_seed);
+    let start = args.work.random_start;
+    let fast = args.engine == Engine::Fast;
+    let given = [("--vcd", args.vcd.is_some()), ("--random-start", start.is_some())];
+    if let Some((option, _)) = given.into_iter().find(|(_, is_given)| fast && *is_given) {
+        let cure = "leave it away: the fast simulator has no signals";
+        return Err(Error::input(option, "given", "with --engine step", cure));
+    }
     let waves = args.vcd.as_deref().map(|path| Waves {
         path,
         signals: &args.signal,
         cycles: args.cycles.clone().unwrap_or(0..u64::MAX),
     });
-    let mut progress = Progress::new(&program, prompt.len(), output);
-    let start = args.work.random_start;
+    let mut design = None;
     let mut watch = Watch::new(&args.watch)?;
-    let ran = simulate(&design, &program, timing, start, waves.as_ref(), &mut watch, &mut progress, &mut |_| Ok(true))?;
+    if fast && watch.is_wanted() {
+        let cure = "leave --activity, --saif and --technology away: the fast simulator has no registers that move";
+        return Err(Error::input("--engine", "fast", "step with what moves", cure));
+    }
+    let ran = if fast {
+        let spinner = output.spinner("simulating");
+        let ran = simulate_fast(config, program, timing)?;
+        spinner.finish_and_clear();
+        ran
+    } else {
+        let spinner = output.spinner("building the accelerator");
+        let design = design.insert(Design::new(hdl::unit::top::top(config)?));
+        spinner.finish_and_clear();
+        let mut progress = Progress::new(program, prompt, output);
+        simulate(design, program, timing, start, waves.as_ref(), &mut watch, &mut progress, &mut |_| Ok(true))?
+    };
     let spinner = output.spinner("computing the same with golden");
-    let expected = Expected::new(&whole, &prompt, tokens, false)?;
+    let expected = work.expected()?;
     spinner.finish_and_clear();
     let profile = &ran.profile;
     let mut verdict = check(&expected, &ran.written, profile.cycles);
@@ -44,19 +62,15 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         first.repeat = repeat::command(None);
     }
     let matched = verdict.mismatches == 0 && verdict.golden_values_checked > 0;
-    let hash = whole.config.hash();
-    let mut json = json!({
-        "config_hash": hash,
-        "unit": TOP,
-        "engine": "step",
-        "model": whole.model.source,
-        "format": whole.q.options.format,
-        "prompt_tokens": prompt.len(),
-        "tokens": ran.written.tokens,
-        "mem_latency": latency,
-    });
+    let hash = config.hash();
+    let mut json = work.head.clone();
     if let Value::Object(json) = &mut json {
-        json.extend(profile_json(profile, prompt.len()));
+        json.insert("config_hash".into(), hash.clone().into());
+        json.insert("unit".into(), TOP.into());
+        json.insert("engine".into(), if fast { "fast" } else { "step" }.into());
+        json.insert("tokens".into(), ran.written.tokens.clone().into());
+        json.insert("mem_latency".into(), latency.into());
+        json.extend(profile_json(profile, prompt));
         if let Value::Object(verdict) = verdict_json(&verdict, matched) {
             json.extend(verdict);
         }
@@ -66,24 +80,23 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let brief = match &verdict.first {
         Some(first) => describe(first),
         None => format!(
-            "{}: {} cycles, {:.2} % of the roofline's {}; {} tokens equal golden's",
+            "{}: {} cycles, {:.2} % of the roofline's {}; {} values equal golden's",
             if matched { "MATCH" } else { "NO MATCH" },
             grouped(profile.cycles),
             100.0 * profile.roofline_cycles as f64 / profile.cycles.max(1) as f64,
             grouped(profile.roofline_cycles),
-            verdict.golden_values_checked
+            grouped(verdict.golden_values_checked)
         ),
     };
     let text = format!(
-        "{} ({}): a prompt of {} tokens, {tokens} generated; memory latency {latency} cycles; configuration {hash}\n\n\
-         {}\n\n{brief}\n{} cycles simulated a second",
-        whole.model.source,
-        whole.q.options.format,
-        prompt.len(),
-        profile_text(profile, prompt.len()),
+        "{}\nmemory latency {latency} cycles; configuration {hash}\n\n{}\n\n{brief}\n{} cycles simulated a second",
+        work.title,
+        profile_text(profile, prompt),
         grouped(ran.rate() as u64),
     );
     let mut report = Report { text, brief, json, exit: if matched { Exit::Match } else { Exit::Mismatch } };
-    watch.tell(&design, &hash, Some(profile), &mut report)?;
+    if let Some(design) = &design {
+        watch.tell(design, &hash, Some(profile), &mut report)?;
+    }
     Ok(report)
 }
