@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hdl::rtl::{Design, Header, Module};
 use hdl::unit;
-use spec::{Config, Format, PeKind, RequantMode};
+use spec::{Config, Dataflow, Format, PeKind, RequantMode};
 
 const MOST_LINES: usize = 400;
 
@@ -38,6 +38,12 @@ fn modules_of_the_tile_engine_have_at_most_400_lines() {
 fn modules_of_the_accelerator_have_at_most_400_lines() {
     for mut config in presets() {
         assert_eq!(long(&config, unit::top::top), Vec::<String>::new());
+        let mut keeps_sums = config.clone();
+        keeps_sums.array.dataflow = Dataflow::Os;
+        keeps_sums.array.preload_rows = 1;
+        keeps_sums.pe.formats = vec![Format::W8a8, Format::W4a4, Format::Fp4];
+        keeps_sums.validate().unwrap();
+        assert_eq!(long(&keeps_sums, unit::mm::mm), Vec::<String>::new());
         for (kind, formats) in [
             (PeKind::Mac, &Format::ALL.into_iter().filter(|f| *f != Format::Pot8).collect::<Vec<_>>()[..]),
             (PeKind::Mac, &[Format::W8a8]),

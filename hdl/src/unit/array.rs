@@ -8,6 +8,7 @@ use super::array_os::{self, array_os};
 use super::skew::{Skew, skew};
 use super::{module_name, pe};
 use crate::error::Error;
+use crate::rtl::connect::Nets;
 use crate::rtl::{Expr, Module, ModuleBuilder, Ty};
 
 /// Cycles from `act_i` to the sums of that row of activations at `sum_o`; output-stationary, from `take_i` to the first sums.
@@ -43,7 +44,6 @@ pub fn array(config: &Config) -> Result<Arc<Module>, Error> {
          least one cycle after its load_i[0].",
         latency_cycles(config)
     );
-    let pe = pe::pe(config)?;
     let mut m = ModuleBuilder::new(module_name(config, "array"), doc);
     let act_i = m.input("act_i", Ty::u(rows * act_bits));
     let swap_i = m.input("swap_i", Ty::bit());
@@ -85,37 +85,90 @@ pub fn array(config: &Config) -> Result<Arc<Module>, Error> {
         m.split(&load, &loads, first * (cols + 1), cols + 1, used);
     }
 
-    m.section("Sums enter as zero above row 0 and leave below the last row");
-    let sums = m.nets("sum", Ty::s(config.sum_bits()), (rows + 1) * cols);
-    for c in 0..cols {
-        m.assign(&sums.at(c), &sums.at(c).k(0));
-    }
-    for band in 0..bands {
-        let first = band * depth;
-        let used = depth.min(rows - first);
-        let stride = cols + 1;
+    m.section("Sums enter as zero above row 0, are as wide as their row needs, and leave below the last row");
+    let stride = cols + 1;
+    let runs = runs(config);
+    let mut sums: Option<Sums> = None;
+    for &Run { band, first, count, bits } in &runs {
+        let here = match sums {
+            Some(sums) if sums.bits == bits => sums,
+            above => {
+                let rows: u32 = runs.iter().filter(|run| run.bits == bits).map(|run| run.count).sum();
+                let nets = m.nets(&format!("sum_{bits}"), Ty::s(bits), (rows + 1) * cols);
+                match above {
+                    Some(above) => {
+                        let ports = [("sum_i", above.nets.step(0, 1, above.last)), ("sum_o", nets.step(0, 1, 0))];
+                        m.grid(&format!("u_widen_{bits}"), &widen(config, above.bits, bits)?, 1, cols, &ports);
+                    }
+                    None => (0..cols).for_each(|c| m.assign(&nets.at(c), &nets.at(c).k(0))),
+                }
+                Sums { nets, bits, last: 0 }
+            }
+        };
         m.grid(
-            &format!("u_band{band}_pe"),
-            &pe,
-            used,
+            &format!("u_row{first}_pe"),
+            &pe::pe_of(config, bits)?,
+            count,
             cols,
             &[
                 ("act_i", acts.step(stride, 1, first * stride)),
                 ("swap_i", swaps.step(stride, 1, first * stride)),
                 ("load_i", loads.step(stride, 1, first * stride)),
                 ("weight_i", weights.step(0, 1, band * cols)),
-                ("sum_i", sums.step(cols, 1, first * cols)),
+                ("sum_i", here.nets.step(cols, 1, here.last)),
                 ("act_o", acts.step(stride, 1, first * stride + 1)),
                 ("swap_o", swaps.step(stride, 1, first * stride + 1)),
                 ("load_o", loads.step(stride, 1, first * stride + 1)),
-                ("sum_o", sums.step(cols, 1, (first + 1) * cols)),
+                ("sum_o", here.nets.step(cols, 1, here.last + cols)),
             ],
         );
+        sums = Some(Sums { last: here.last + count * cols, ..here });
     }
-    let bottom = m.join("bottom_sum", &sums, rows * cols, 1, cols);
+    let sums = sums.expect("an array has rows");
+    let bottom = m.join("bottom_sum", &sums.nets, sums.last, 1, cols);
     let deskew = skew(config, "deskew_sum", cols, config.sum_bits(), Skew::Falling)?;
     let sum = m.instance("u_deskew_sum", &deskew, &[("data_i", &bottom)]).out("data_o");
     m.output_is("sum_o", &sum);
+    m.build()
+}
+
+/// Rows of one band whose sums have one width.
+#[derive(Clone, Copy)]
+struct Run {
+    band: u32,
+    first: u32,
+    count: u32,
+    bits: u32,
+}
+
+/// Sums of one width, those that enter their first row at the beginning.
+struct Sums {
+    nets: Nets,
+    bits: u32,
+    /// Element of the sums that leave the last row described.
+    last: u32,
+}
+
+/// The array's rows from the first to the last; a sum of row `r` is one of `r + 1` products.
+fn runs(config: &Config) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for row in 0..config.array.rows {
+        let (band, bits) = (row / config.preload_cycles(), config.sum_bits_of(u64::from(row) + 1));
+        match runs.last_mut() {
+            Some(run) if (run.band, run.bits) == (band, bits) => run.count += 1,
+            _ => runs.push(Run { band, first: row, count: 1, bits }),
+        }
+    }
+    runs
+}
+
+/// `<prefix>_widen_<from>_<to>`: a sum on its way to a row with wider ones; combinational.
+fn widen(config: &Config, from: u32, to: u32) -> Result<Arc<Module>, Error> {
+    let doc = format!("A sum of {from} bits in {to} bits. Combinational.");
+    let name = format!("widen_{from}_{to}");
+    let mut m = ModuleBuilder::new(module_name(config, &name), doc);
+    let sum_i = m.input("sum_i", Ty::s(from));
+    m.output_is("sum_o", &sum_i.extend(to));
     m.build()
 }
 

@@ -23,9 +23,15 @@ pub fn latency_cycles(config: &Config) -> u32 {
 /// # Errors
 /// If the description is inconsistent (a bug, not bad input).
 pub fn pe(config: &Config) -> Result<Arc<Module>, Error> {
+    pe_of(config, config.sum_bits())
+}
+
+/// [`pe`] with sums of `sum_bits` bits, `<prefix>_pe_<bits>` where they are narrower than the last row's.
+pub(super) fn pe_of(config: &Config, sum_bits: u32) -> Result<Arc<Module>, Error> {
     if config.array.dataflow == Dataflow::Os {
         return pe_os(config);
     }
+    let name = if sum_bits == config.sum_bits() { "pe".to_string() } else { format!("pe_{sum_bits}") };
     let doc = format!(
         "Processing element: sum_o = sum_i + act_i * weight, {} cycles from act_i to sum_o.\n\
          The weight is double-buffered: load_i fills the next weight, swap_i (with a tile's first\n\
@@ -33,12 +39,12 @@ pub fn pe(config: &Config) -> Result<Arc<Module>, Error> {
         latency_cycles(config)
     );
     let product = product::product(config)?;
-    let mut m = ModuleBuilder::new(module_name(config, "pe"), doc);
+    let mut m = ModuleBuilder::new(module_name(config, &name), doc);
     let act_i = m.input("act_i", Ty::u(config.act_operand().bits()));
     let swap_i = m.input("swap_i", Ty::bit());
     let load_i = m.input("load_i", Ty::bit());
     let weight_i = m.input("weight_i", Ty::u(config.weight_operand().bits()));
-    let sum_i = m.input("sum_i", Ty::s(config.sum_bits()));
+    let sum_i = m.input("sum_i", Ty::s(sum_bits));
 
     m.section("To the right neighbour");
     let act_q = m.pipe("act_q", &act_i);
@@ -52,7 +58,7 @@ pub fn pe(config: &Config) -> Result<Arc<Module>, Error> {
     m.section("Multiply and accumulate");
     let product = m.instance("u_product", &product, &[("act_i", &act_q), ("weight_i", &weight_q)]).out("product_o");
     let addend = if config.pe.product_register { m.pipe("product_q", &product) } else { product };
-    let addend = m.wire("addend", &addend.extend(config.sum_bits()));
+    let addend = m.wire("addend", &addend.extend(sum_bits));
     let sum_q = m.pipe("sum_q", &(&sum_i + &addend));
 
     m.output_is("act_o", &act_q);

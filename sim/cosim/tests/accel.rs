@@ -13,7 +13,7 @@ use sim::engine::frame::Frame;
 use sim::lower::program::{Job, lower, roofline};
 use sim::memory::Timing;
 use spec::isa::{Field, Instr, Op, OutputKind, Program, Queue};
-use spec::{Config, Dataflow, Format};
+use spec::{Config, Dataflow, Format, Scaling};
 
 const TALE: &str = "Once upon a time there was a king who had three sons, and the youngest was called Dummling.\n\
     One day he went into the forest to cut wood, and there he met a little grey man who wished him good day.\n";
@@ -96,7 +96,8 @@ fn random_models_on_arrays_that_keep_sums() {
         accelerator.bench.stepper.randomize(7);
         accelerator.reset().unwrap();
         for format in config.pe.formats.clone() {
-            compare(&mut accelerator, &random_program(&config, Coding::new(format), 1), 4_000_000);
+            let coding = Coding { scaling: Scaling::Channel, ..Coding::new(format) };
+            compare(&mut accelerator, &random_program(&config, coding, 1), 4_000_000);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hdl::rtl::{Design, Header, Module};
 use hdl::unit;
-use spec::{Format, PeKind};
+use spec::{Dataflow, Format, PeKind};
 use tool::Command;
 
 fn config(preset: &str) -> spec::Config {
@@ -85,6 +85,22 @@ fn matrix_units_with_and_without_scales_lint_clean() {
         config.validate().unwrap_or_else(|e| panic!("{preset}: {e}"));
         let folder = tempfile::tempdir().unwrap();
         lint(preset, unit::mm::mm(&config), folder.path());
+    }
+}
+
+#[test]
+fn matrix_units_that_keep_sums_lint_clean() {
+    for (rows, cols, formats) in [
+        (1, 7, &[Format::W8a8][..]),
+        (5, 3, &[Format::W8a8, Format::W4a4, Format::Fp4]),
+        (16, 16, &[Format::W8a8, Format::W4a8]),
+    ] {
+        let mut config = config("base");
+        config.array = spec::config::Array { rows, cols, dataflow: Dataflow::Os, preload_rows: 1, ..config.array };
+        config.pe.formats = formats.to_vec();
+        config.validate().unwrap_or_else(|e| panic!("{rows} x {cols}: {e}"));
+        let folder = tempfile::tempdir().unwrap();
+        lint(&format!("os, {rows} x {cols}"), unit::mm::mm(&config), folder.path());
     }
 }
 

@@ -89,5 +89,5 @@ fn in_verilator(config: &Config, products: &[Product]) {
     let verdict = cosim::unit::drive(&design, &sources, stimulus, judge).unwrap();
     assert!(verdict.matched(), "{:?}", verdict.first);
     assert_eq!(verdict.cycles_checked, record.cycles.len() as u64);
-    assert!(verdict.golden_values_checked > 1000, "{verdict:?}");
+    assert!(verdict.golden_values_checked > 700, "{verdict:?}");
 }
