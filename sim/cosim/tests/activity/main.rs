@@ -130,7 +130,9 @@ fn verilators_saif() {
             let mut limbs = vec![0; port.limbs()];
             stepper.get_limbs(port, &mut limbs);
             let ones: u64 = limbs.iter().map(|limb| u64::from(limb.count_ones())).sum();
-            vcd::names(&path).into_iter().for_each(|name| drop(first.insert(name, ones)));
+            vcd::names(&path).into_iter().for_each(|name| {
+                first.insert(name, ones);
+            });
         }
     });
     let folder = tempfile::tempdir().unwrap();
