@@ -2,6 +2,7 @@
 //! cycle, every instruction's writes. Minutes to hours; one at a time: `cargo test --test top_models -- --ignored NAME`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use cosim::{Options, Sources, TopCosim};
 use golden::layers::{KvCache, Layers};
@@ -72,7 +73,8 @@ fn speaks(model: &Model, (config, format): (&Config, Format), tokens: usize, tim
     let q = quantized(model, format);
     let prompt = &model.tokenizer.encode(TALE).unwrap()[..PROMPT];
     let program = lower(config, &q, &Job { prompt, tokens, logits: false }).unwrap_or_else(|e| panic!("{e}"));
-    let cosim = TopCosim::new(config, &Sources::Generated, options).unwrap_or_else(|e| panic!("{e}"));
+    let building = Options { build_timeout: Duration::from_secs(3 * 3600), ..options.clone() };
+    let cosim = TopCosim::new(config, &Sources::Generated, &building).unwrap_or_else(|e| panic!("{e}"));
     let name = format!("{} x {} {}", config.array.rows, config.array.cols, format.name());
     let mut shown = 0;
     let run = cosim.run(&program, timing, options, |progress| {
