@@ -123,7 +123,7 @@ const FAULTS: [(&str, &str, &str); 7] = [
         "assign addr_o = dst_i + place[15:0] + (fault == 8'd5);",
     ),
     ("systole_issue_queue.v", "assign unit_valid_o = may_start;", "assign unit_valid_o = may_start && fault != 8'd6;"),
-    ("systole_counters.v", "read_beats_q + 48'd1;", "read_beats_q + 48'd1 + (fault == 8'd7);"),
+    ("systole_counters.v", "value = read_beats_q;", "value = read_beats_q + (fault == 8'd7);"),
 ];
 
 #[test]
