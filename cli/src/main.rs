@@ -65,6 +65,7 @@ enum Command {
     Operators(cmd::operators::Args),
     Simulate(cmd::simulate::Args),
     Cosim(cmd::cosim::Args),
+    Report(cmd::report::Args),
     Synth(cmd::synth::Args),
     Demo(cmd::demo::Args),
 }
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         Command::Operators(args) => cmd::operators::run(args, &output),
         Command::Simulate(args) => cmd::simulate::run(args, &output),
         Command::Cosim(args) => cmd::cosim::run(args, &output),
+        Command::Report(args) => cmd::report::run(args, &output),
         Command::Synth(args) => cmd::synth::run(args, &output),
         Command::Demo(args) => cmd::demo::run(args, &output),
     };

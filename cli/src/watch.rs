@@ -20,7 +20,7 @@ const MOST_UNITS: usize = 12;
 const PERIOD_PS: u64 = 1000;
 
 /// What to watch.
-#[derive(clap::Args, Default)]
+#[derive(clap::Args, Clone, Default)]
 pub struct WatchArgs {
     /// Write what moved, unit by unit, as JSON: toggles of registers and ports, accesses of memories, bytes of DRAM
     #[arg(long, value_name = "FILE")]
@@ -40,6 +40,18 @@ pub struct WatchArgs {
     /// Activity and power in windows of so many cycles
     #[arg(long, value_name = "CYCLES", default_value = "0")]
     window: u64,
+}
+
+impl WatchArgs {
+    /// With a technology, and windows, where none were given.
+    pub fn with(&self, technology: &str, window: u64) -> Self {
+        let mut with = self.clone();
+        with.technology.get_or_insert_with(|| technology.into());
+        if with.window == 0 {
+            with.window = window;
+        }
+        with
+    }
 }
 
 /// A simulation being watched.
@@ -109,7 +121,7 @@ impl<'a> Watch<'a> {
         self.activity = self.recorder.take().map(|recorder| recorder.finish(stepper, ""));
     }
 
-    /// Writes the files and tells the energy.
+    /// Writes the files and tells the energy, if it was wanted.
     ///
     /// # Errors
     /// For a file that cannot be written.
@@ -119,18 +131,18 @@ impl<'a> Watch<'a> {
         config_hash: &str,
         profile: Option<&Profile>,
         report: &mut Report,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Energy>, Error> {
         if let (Some(path), Some(saif)) = (&self.args.saif, &self.saif) {
             let period_ps = self.args.freq_mhz.map_or(PERIOD_PS, |mhz| (1e6 / mhz).round().max(1.0) as u64);
             tool::write_atomic_with(path, |file| saif.write(file, period_ps).map_err(std::io::Error::other))?;
         }
-        let Some(mut activity) = self.activity else { return Ok(()) };
+        let Some(mut activity) = self.activity else { return Ok(None) };
         activity.config_hash = config_hash.into();
         if let Some(path) = &self.args.activity {
             let text = serde_json::to_string(&activity).map_err(|e| Error::Input(e.to_string()))?;
             tool::write_atomic(path, format!("{text}\n").as_bytes())?;
         }
-        let Some(technology) = &self.technology else { return Ok(()) };
+        let Some(technology) = &self.technology else { return Ok(None) };
         let choice = Choice { dram: self.args.dram.clone(), freq_mhz: self.args.freq_mhz };
         let wrong = |e: synth::Error| Error::Input(e.to_string());
         let mut found = energy(&activity, technology, &census(design), &choice).map_err(wrong)?;
@@ -139,7 +151,7 @@ impl<'a> Watch<'a> {
         }
         let json = serde_json::to_value(&found).map_err(|e| Error::Input(e.to_string()))?;
         report.add("energy", json, &text(&found, technology));
-        Ok(())
+        Ok(Some(found))
     }
 }
 

@@ -70,37 +70,9 @@ pub fn grouped(value: u64) -> String {
     text
 }
 
-/// Shares of a whole in percent with one decimal that add up to exactly 100.0: the largest remainders are rounded up.
-/// Nothing of nothing is 0.
-pub fn shares(values: &[f64]) -> Vec<f64> {
-    let whole: f64 = values.iter().sum();
-    if whole <= 0.0 {
-        return vec![0.0; values.len()];
-    }
-    let exact: Vec<f64> = values.iter().map(|v| v / whole * 1000.0).collect();
-    let mut tenths: Vec<i64> = exact.iter().map(|e| e.floor() as i64).collect();
-    let missing = 1000 - tenths.iter().sum::<i64>();
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| (exact[b] - exact[b].floor()).total_cmp(&(exact[a] - exact[a].floor())).then(a.cmp(&b)));
-    for &i in order.iter().take(usize::try_from(missing).unwrap_or(0)) {
-        tenths[i] += 1;
-    }
-    tenths.into_iter().map(|t| t as f64 / 10.0).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn shares_close_to_a_hundred() {
-        for values in [vec![1.0, 1.0, 1.0], vec![5.0, 0.0, 2.0, 9.3], (1..97).map(f64::from).collect::<Vec<_>>()] {
-            let sum: f64 = shares(&values).iter().map(|s| (s * 10.0).round()).sum();
-            assert_eq!(sum, 1000.0, "{values:?}");
-        }
-        assert_eq!(shares(&[1.0, 1.0, 1.0]), [33.4, 33.3, 33.3]);
-        assert_eq!(shares(&[0.0, 0.0]), [0.0, 0.0]);
-    }
 
     #[test]
     fn text_keeps_its_width() {

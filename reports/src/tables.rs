@@ -1,11 +1,12 @@
 //! The tables of a run.
 
+use spec::energy::shares;
 use spec::profile::{Profile, Section};
 use spec::regs::STALLS;
 
 use crate::figures::layer_name;
 use crate::run::{Breakdown, Run};
-use crate::table::{Table, grouped, shares};
+use crate::table::{Table, grouped};
 
 /// All tables that the data of a run allow.
 pub fn tables(run: &Run) -> Vec<Table> {

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use spec::energy::shares;
+
 use crate::page::value;
 use crate::run::Run;
-use crate::table::{Table, shares};
+use crate::table::Table;
 
 /// Columns of a terminal.
 const COLUMNS: usize = 80;

@@ -13,6 +13,7 @@ pub mod lower;
 pub mod new;
 pub mod operators;
 pub mod quantize;
+pub mod report;
 pub mod run;
 pub mod simulate;
 pub mod synth;

@@ -12,6 +12,8 @@ use serde_json::json;
 use sim::engine::{Options, Simulation, simulate, simulate_seen, simulate_with};
 use sim::step::Stepper;
 use sim::step::vcd::{WaveOptions, Waves};
+use spec::energy::Energy;
+use spec::profile::Profile;
 use spec::qmodel::{QActs, QLinear, QRows};
 use spec::verdict::{Mismatch, Verdict};
 
@@ -67,6 +69,31 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
     parts.filter(|range: &Range<u64>| !range.is_empty()).ok_or("allowed A..B with A below B".to_string())
 }
 
+/// What a simulation of the accelerator has shown.
+pub struct Seen {
+    /// What ran, for people.
+    pub title: String,
+    /// Hash of the configuration.
+    pub config_hash: String,
+    /// Where the cycles went.
+    pub profile: Profile,
+    /// Where the energy went.
+    pub energy: Option<Energy>,
+    /// Tokens of prompt and answer; 0 for a layer.
+    pub tokens: usize,
+}
+
+/// Simulates on the accelerator, watched for its energy, in this technology and windows where no others are given.
+///
+/// # Errors
+/// As [`run`]; for another unit or engine.
+pub fn seen(args: &Args, technology: &str, window: u64, output: &Output) -> Result<(Report, Seen), Error> {
+    if args.work.unit(args.unit.as_deref())? != TOP {
+        return Err(Error::input("--unit", ENGINE, TOP, "add --unit top: a report is of the whole accelerator"));
+    }
+    top::run(args, &args.watch.with(technology, window), output)
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -74,7 +101,7 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let unit = args.work.unit(args.unit.as_deref())?;
     if unit == TOP {
-        return top::run(args, output);
+        return Ok(top::run(args, &args.watch, output)?.0);
     }
     if args.engine == Engine::Fast {
         return Err(Error::input("--engine", "fast", "step with --unit engine", "leave it away, or add --unit top"));

@@ -32,6 +32,14 @@ pub enum Meaning {
 }
 
 impl Work {
+    /// Tokens of prompt and answer; 0 for a layer.
+    pub fn tokens(&self) -> usize {
+        match &self.meaning {
+            Meaning::Model(_, prompt, tokens) => prompt.len() + tokens,
+            Meaning::Known(_) => 0,
+        }
+    }
+
     /// Golden's values.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use hdl::rtl::Design;
 use serde_json::Value;
 
-use super::{Args, Engine};
+use super::{Args, Engine, Seen};
 use crate::args::unit::TOP;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -11,14 +11,14 @@ use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, grouped};
 use crate::result::describe;
-use crate::watch::Watch;
+use crate::watch::{Watch, WatchArgs};
 use crate::whole::{Progress, Waves, check, profile_json, profile_text, simulate, simulate_fast, timing, verdict_json};
 
 /// Runs the command.
 ///
 /// # Errors
 /// For a configuration or model that cannot be used.
-pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+pub fn run(args: &Args, watched: &WatchArgs, output: &Output) -> Result<(Report, Seen), Error> {
     let work = args.work.program(output)?;
     let (config, program, prompt) = (&work.config, &work.program, work.prompt);
     let latency = args.work.mem_latency();
@@ -36,7 +36,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         cycles: args.cycles.clone().unwrap_or(0..u64::MAX),
     });
     let mut design = None;
-    let mut watch = Watch::new(&args.watch)?;
+    let mut watch = Watch::new(watched)?;
     if fast && watch.is_wanted() {
         let cure = "leave --activity, --saif and --technology away: the fast simulator has no registers that move";
         return Err(Error::input("--engine", "fast", "step with what moves", cure));
@@ -95,8 +95,10 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         grouped(ran.rate() as u64),
     );
     let mut report = Report { text, brief, json, exit: if matched { Exit::Match } else { Exit::Mismatch } };
-    if let Some(design) = &design {
-        watch.tell(design, &hash, Some(profile), &mut report)?;
-    }
-    Ok(report)
+    let energy = match &design {
+        Some(design) => watch.tell(design, &hash, Some(profile), &mut report)?,
+        None => None,
+    };
+    let tokens = work.tokens();
+    Ok((report, Seen { title: work.title, config_hash: hash, profile: ran.profile, energy, tokens }))
 }
