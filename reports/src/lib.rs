@@ -17,7 +17,7 @@ pub use figures::figures;
 pub use page::{compare, compared, page, write, write_file};
 pub use run::{Breakdown, Quantity, Run};
 pub use tables::{cycles, tables};
-pub use terminal::summary;
+pub use terminal::{summary, wrapped};
 
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,8 @@ pub fn summary(run: &Run) -> String {
     text
 }
 
-fn wrapped(text: &str) -> String {
+/// A text in lines of a terminal.
+pub fn wrapped(text: &str) -> String {
     let (mut lines, mut line) = (String::new(), String::new());
     for word in text.split_whitespace() {
         if line.chars().count() + 1 + word.chars().count() > COLUMNS && !line.is_empty() {

@@ -75,7 +75,7 @@ impl HardwareArgs {
     /// What is wrong with it, with the name of the file.
     pub fn load(&self) -> Result<Config, Error> {
         let loaded = self.set.load(self.source.config.as_deref(), self.source.preset.as_deref());
-        loaded.unwrap_or_else(|| unreachable!("clap requires one of them"))
+        loaded.unwrap_or_else(|| Err(Error::input("hardware", "none", "--config or --preset", "name one")))
     }
 }
 

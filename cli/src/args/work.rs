@@ -150,7 +150,7 @@ impl WorkArgs {
                 let prompt = self.prompt.as_deref().unwrap_or_default();
                 workload::model(config, numeric, model, self.layer.as_deref(), (prompt, self.tokens), output)
             }
-            (None, None) => unreachable!("clap requires one of them"),
+            (None, None) => Err(Error::input("work", "none", "--model or --gemm", "give one")),
         }
     }
 
@@ -163,7 +163,7 @@ impl WorkArgs {
         match (&self.source.gemm, &self.source.model) {
             (Some(shape), _) => self.product(config, *shape, output),
             (None, Some(model)) => self.model(config, model, output),
-            (None, None) => unreachable!("clap requires one of them"),
+            (None, None) => Err(Error::input("work", "none", "--model or --gemm", "give one")),
         }
     }
 

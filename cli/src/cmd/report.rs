@@ -23,7 +23,12 @@ const MOST_WINDOWS: usize = 400;
 
 /// Run a model or a layer and write a page about it: cycles, stalls, roofline, energy, power over time
 #[derive(clap::Args)]
+#[group(id = "report")]
 #[command(
+    // A comparison needs neither; a run without them says so itself.
+    mut_group("hardware", |group| group.required(false)),
+    mut_group("work", |group| group.required(false)),
+    mut_arg("prompt", |prompt| prompt.required_unless_present_any(["compare"])),
     after_help = "Examples:\n  systole report --preset small --model fairy --prompt \"Once upon a time\" --tokens 2 -o out\n  \
     systole report --preset base --gemm 32x288x288 --unit top --technology sky130 -o sky\n  \
     systole report --compare out sky\n\n\
@@ -36,7 +41,7 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR", default_value = "report")]
     output: PathBuf,
     /// Lay the reports of two folders side by side instead; the page goes to the third name, otherwise compare.html
-    #[arg(long, value_name = "DIR", num_args = 2..=3, exclusive = true)]
+    #[arg(long, value_name = "DIR", num_args = 2..=3, conflicts_with_all = ["hardware", "work"])]
     compare: Vec<PathBuf>,
     /// Thermal resistance from junction to ambient in K/W, for the rise of the junction
     #[arg(long, value_name = "K/W", default_value_t = 20.0)]
@@ -67,7 +72,8 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     if let (Some(json), Some(simulated)) = (json.as_object_mut(), told.json.as_object()) {
         json.extend(simulated.iter().map(|(name, value)| (name.clone(), value.clone())));
     }
-    told.text = format!("{}\n{}\n\nwritten: {}", ::report::summary(&run), told.brief, page.display());
+    let verdict = ::report::wrapped(&told.brief);
+    told.text = format!("{}\n{verdict}\nwritten: {}", ::report::summary(&run), page.display());
     told.json = json;
     Ok(told)
 }
