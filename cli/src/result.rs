@@ -247,7 +247,6 @@ mod tests {
             rtl: Some("6".into()),
             repeat: "systole cosim".into(),
             vcd: Some("w.vcd".into()),
-            ..Mismatch::default()
         };
         let bad = tell(&[layer(3, Some(mismatch))], 1);
         assert_eq!(bad.exit, Exit::Mismatch);

@@ -24,6 +24,9 @@ enum Role {
 
 use Role::{From, Ignored, Is, To};
 
+/// A signal of a channel: name, bits, role.
+type Wire<'a> = (&'a str, u32, Role);
+
 /// The ports of an interface.
 #[derive(Clone, Debug)]
 pub struct Interface {
@@ -33,7 +36,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    fn declare(m: &mut ModuleBuilder, prefix: &str, channels: &[(&str, &[(&str, u32, Role)])]) -> Self {
+    fn declare(m: &mut ModuleBuilder, prefix: &str, channels: &[(&str, &[Wire])]) -> Self {
         let mut ports = Self { inputs: Vec::new(), outputs: Vec::new(), fixed: Vec::new() };
         for (channel, signals) in channels {
             for &(signal, bits, role) in *signals {

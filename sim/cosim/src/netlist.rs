@@ -63,10 +63,10 @@ impl Random {
             }
             _ => value.iter_mut().for_each(|limb| *limb = self.next()),
         }
-        if !width.is_multiple_of(64) {
-            if let Some(last) = value.last_mut() {
-                *last &= (1 << (width % 64)) - 1;
-            }
+        if !width.is_multiple_of(64)
+            && let Some(last) = value.last_mut()
+        {
+            *last &= (1 << (width % 64)) - 1;
         }
     }
 }

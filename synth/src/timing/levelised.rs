@@ -136,10 +136,10 @@ pub fn paths(module: &Module, library: &Library, edge: &Edge<'_>) -> Result<Vec<
                 if let Some(&net) = gate.nets.get(pin.name.as_str()) {
                     arrivals[net] = start(net, Some((gate.cell, pin)), ArcKind::Launch);
                 }
-            } else if pin.arcs.iter().any(|arc| arc.kind == ArcKind::Setup) {
-                if let Some(&net) = gate.nets.get(pin.name.as_str()) {
-                    ends.push((net, Some(index), pin.name.clone()));
-                }
+            } else if pin.arcs.iter().any(|arc| arc.kind == ArcKind::Setup)
+                && let Some(&net) = gate.nets.get(pin.name.as_str())
+            {
+                ends.push((net, Some(index), pin.name.clone()));
             }
         }
         if gate.cell.state.is_none() {
