@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     hardware: HardwareArgs,
     /// Part of the hardware; may be repeated
-    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = crate::args::unit::ENGINE)]
+    #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = crate::args::unit::TOP)]
     unit: Vec<Unit>,
     /// What to synthesise for
     #[arg(long, value_name = "TARGET", value_parser = targets())]
