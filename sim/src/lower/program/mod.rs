@@ -22,7 +22,7 @@ mod tests;
 
 use spec::isa::{Machine, Op, Program};
 use spec::model::{QLayer, QModel};
-use spec::{Config, Format, Problem, Scaling};
+use spec::{Config, Dataflow, Format, Problem, Scaling};
 
 use self::emit::Emit;
 use self::layout::{Layout, Wanted};
@@ -76,7 +76,7 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     let machine = Machine::new(config);
     let shape = Shape::new(model)?;
     check_job(&shape, job)?;
-    check_formats(&machine, model, &shape)?;
+    check_formats(config, &machine, model, &shape)?;
     let positions = job.prompt.len() + job.tokens - 1;
     // One row over the whole sequence takes the most that one row can take.
     let token_plan = Plan::new(config, &machine, model, &shape, 1, positions)?;
@@ -118,7 +118,7 @@ pub fn decode(config: &Config, model: &QModel, token: u32, position: usize, logi
     let shape = Shape::new(model)?;
     let prompt = vec![token; position + 1];
     check_job(&shape, &Job { prompt: &prompt, tokens: 1, logits })?;
-    check_formats(&machine, model, &shape)?;
+    check_formats(config, &machine, model, &shape)?;
     let plan = Plan::new(config, &machine, model, &shape, 1, position + 1)?;
     let head_tiles = head_tiles(&machine, model, logits, plan.slot_len)?;
     let wanted = Wanted { positions: position + 1, tokens: 1, logits, head_tiles };
@@ -167,7 +167,7 @@ fn check_job(shape: &Shape, job: &Job) -> Result<(), Error> {
     }
 }
 
-fn check_formats(machine: &Machine, model: &QModel, shape: &Shape) -> Result<(), Error> {
+fn check_formats(config: &Config, machine: &Machine, model: &QModel, shape: &Shape) -> Result<(), Error> {
     let names = || machine.formats.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
     if !machine.formats.contains(&Format::W8a8) {
         let cure = "add \"w8a8\" to pe.formats: attention multiplies keys and values in it";
@@ -181,11 +181,11 @@ fn check_formats(machine: &Machine, model: &QModel, shape: &Shape) -> Result<(),
         let cure = "take a model with shorter heads: the load unit holds a row of that length";
         return Err(Error::invalid("head_dim", shape.head_dim, &format!("2..={MAX_HEAD_DIM}"), cure));
     }
-    check_layers(machine, model.linears())
+    check_layers(config, machine, model.linears())
 }
 
 /// Formats and scalings that the hardware computes.
-fn check_layers<'a>(machine: &Machine, layers: impl Iterator<Item = &'a QLayer>) -> Result<(), Error> {
+fn check_layers<'a>(config: &Config, machine: &Machine, layers: impl Iterator<Item = &'a QLayer>) -> Result<(), Error> {
     let names = || machine.formats.iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
     for layer in layers {
         let format = layer.linear.format;
@@ -205,7 +205,10 @@ fn check_layers<'a>(machine: &Machine, layers: impl Iterator<Item = &'a QLayer>)
         };
         if machine.acc_bits < bits {
             let value = format!("{} of {}", layer.scaling.name(), layer.linear.name);
-            let cure = "quantize without groups, or add a format with scales of blocks to pe.formats";
+            let cure = match config.array.dataflow {
+                Dataflow::Os => "quantize without groups, or set array.dataflow = \"ws\"",
+                Dataflow::Ws => "quantize without groups, or add a format with scales of blocks to pe.formats",
+            };
             return Err(Error::invalid("scaling", value, "channel, with accumulators of 32 bits", cure));
         }
     }

@@ -97,7 +97,7 @@ struct Chunk {
 /// hardware does not compute, and buffers that are too small for one row.
 pub fn linear(config: &Config, layer: &QLayer, input: &LinearInput) -> Result<Program, Error> {
     let machine = Machine::new(config);
-    super::check_layers(&machine, [layer].into_iter())?;
+    super::check_layers(config, &machine, [layer].into_iter())?;
     check_input(layer, input)?;
     let ((m, _), n) = (input.shape(), layer.linear.weight.rows);
     let plan = LinearPlan::new(config, &machine, layer, input)?;
