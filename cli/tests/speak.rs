@@ -129,7 +129,8 @@ fn what_cannot_be_done_is_refused() {
     let speak = ["run", "--model", "fairy", "--recipe", "plain", "--calib", "tale.txt", "--prompt", PROMPT];
     let long = "word ".repeat(300);
     for (args, part) in [
-        (&["--engine", "step"][..], "--engine = step"),
+        (&["--engine", "gpu"][..], "gpu"),
+        (&["--engine", "golden", "--check"], "--check = given: allowed with an engine of hardware"),
         (&["--tokens", "0"], "--tokens = 0: allowed 1..="),
         (&["--tokens", "5000"], "--tokens = 5000: allowed 1..="),
         (&["--temperature", "warm"], "warm"),
