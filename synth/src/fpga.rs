@@ -13,7 +13,7 @@ use crate::harness;
 use crate::hierarchy::{instances, owner};
 use crate::job::{Job, Options, Work};
 use crate::liberty::trim::matches;
-use crate::netlist::{Module, Netlist};
+use crate::netlist::{Bit, Module, Netlist};
 use crate::target::{Device, Family, Target};
 use crate::timing::nextpnr::Report;
 
@@ -144,11 +144,11 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
 /// [`Error::Tool`].
 pub fn simulation(top: &str, target: Target, folder: &Path, timeout: Duration) -> Result<Vec<(String, String)>, Error> {
     let (log, out) = (folder.join("simulation.log"), folder.join("simulation.v"));
-    let mut models = format!("read_verilog +/{target}/cells_sim.v\n");
+    let mut models = format!("read_verilog -overwrite +/{target}/cells_sim.v\n");
     if target == Target::Ecp5 {
         // Its multiplier comes without a description.
         tool::write_atomic(&folder.join("multiplier.v"), include_bytes!("../flows/ecp5_multiplier.v"))?;
-        models.push_str("read_verilog multiplier.v\n");
+        models.push_str("read_verilog -overwrite multiplier.v\n");
     }
     let script = format!(
         "{models}read_verilog {NETLIST}\nhierarchy -check -top {top}\nproc\nflatten\nopt_clean\n\
@@ -173,8 +173,12 @@ fn table(job: &Job, family: &Family, module: &Module) -> Vec<ModuleCost> {
     let counts = instances(&job.design);
     let mut rows: BTreeMap<&str, ModuleCost> = BTreeMap::new();
     let is = |list: &[String], kind: &str| list.iter().any(|pattern| matches(pattern, kind));
+    let labels = module.net_labels();
     for (name, cell) in &module.cells {
-        let owner = owner(&job.design, name);
+        // A register's own name is that of its net, which has several where modules pass it on.
+        let state = cell.connections.get("Q").filter(|_| is(&family.ffs, &cell.kind)).and_then(|bits| bits.first());
+        let state = state.and_then(|bit| if let Bit::Net(net) = bit { labels.get(*net) } else { None });
+        let owner = owner(&job.design, state.filter(|label| !label.is_empty()).unwrap_or(name));
         let row = rows.entry(owner).or_insert_with(|| ModuleCost {
             module: owner.to_string(),
             instances: counts.get(owner).copied().unwrap_or(0),

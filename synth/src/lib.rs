@@ -13,6 +13,7 @@ pub mod hierarchy;
 pub mod job;
 pub mod liberty;
 pub mod netlist;
+pub mod pes;
 pub mod store;
 pub mod target;
 pub mod timing;

@@ -54,6 +54,7 @@ pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
         }));
     }
     bar.finish_and_clear();
+    let optional = optional(&mut table);
     let cache = cache();
     if let Err(problem) = &cache {
         problems.push(problem.clone());
@@ -73,11 +74,31 @@ pub fn run(_: &Args, output: &Output) -> Result<Report, Error> {
         "ok": is_ok,
         "version": env!("CARGO_PKG_VERSION"),
         "tools": list,
+        "optional": optional,
         "install": if packages.is_empty() { None } else { Some(install) },
         "cache": {"ok": cache.is_ok(), "folder": cache.as_ref().ok(), "problem": cache.as_ref().err()},
     });
     let brief = if is_ok { String::new() } else { brief };
     Ok(Report { text, brief, json, exit: if is_ok { Exit::Match } else { Exit::Tool } })
+}
+
+/// Programs without which `synth` says less: a row each, and what scripts read. Their absence is no failure.
+fn optional(table: &mut Table) -> Vec<serde_json::Value> {
+    let row = |tool: &tool::Tool| {
+        let path = tool.find().map(|path| path.display().to_string()).ok();
+        let shown = if path.is_some() { "there" } else { "optional" };
+        let place = path.clone().unwrap_or_else(|| format!("`{}`", tool.install()));
+        table.row([tool.name.to_string(), shown.to_string(), place, tool.needed_for.to_string()]);
+        json!({
+            "name": tool.name,
+            "ok": path.is_some(),
+            "path": path,
+            "needed_for": tool.needed_for,
+            "install": tool.install(),
+            "variable": tool.variable,
+        })
+    };
+    tool::OPTIONAL.iter().map(row).collect()
 }
 
 /// Bytes that are written to see whether the cache takes any.

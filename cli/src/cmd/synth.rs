@@ -161,11 +161,14 @@ fn check(config: &Config, job: &Job, outcome: &Outcome, options: &Options) -> Re
 
 fn said(verdict: &Verdict) -> String {
     match &verdict.first {
-        None => format!(
-            "equal to the step simulator in every output of {} cycles, and to golden in {} values",
-            grouped(verdict.cycles_checked),
-            grouped(verdict.golden_values_checked)
-        ),
+        None => {
+            let golden = match verdict.golden_values_checked {
+                0 => String::new(),
+                values => format!(", and to golden in {} values", grouped(values)),
+            };
+            let cycles = grouped(verdict.cycles_checked);
+            format!("equal to the step simulator in every output of {cycles} cycles{golden}")
+        }
         Some(first) => {
             let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_string());
             let (step, rtl, golden) = (shown(&first.step), shown(&first.rtl), shown(&first.golden));

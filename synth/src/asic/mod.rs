@@ -41,7 +41,7 @@ pub(crate) fn plan(_: &Job, options: &Options) -> Result<String, Error> {
         "{} {:?} {}",
         store::key([bytes.as_slice()]),
         crate::cells::known(),
-        script::SCRIPTS.map(|s| s.1).concat()
+        script::SCRIPTS.map(|s| format!("{} {}", s.1, s.2)).concat()
     ))
 }
 

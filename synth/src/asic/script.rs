@@ -10,12 +10,15 @@ use crate::job::Work;
 use crate::liberty::library::ArcKind;
 use crate::netlist::Netlist;
 
-/// Ways of mapping, of which each module takes the best.
-pub const SCRIPTS: [(&str, &str); 4] = [
-    ("plain", include_str!("../../flows/asic/plain.abc")),
-    ("buffered", include_str!("../../flows/asic/buffered.abc")),
-    ("levels", include_str!("../../flows/asic/levels.abc")),
-    ("area", include_str!("../../flows/asic/area.abc")),
+/// Ways of mapping, of which each module takes the best: name, script of abc, and the share of the period that it aims at.
+/// abc knows neither wires nor the transitions of registers, so what aims at all of it seldom meets it.
+pub const SCRIPTS: [(&str, &str, f64); 6] = [
+    ("plain", include_str!("../../flows/asic/plain.abc"), 1.0),
+    ("plain_fast", include_str!("../../flows/asic/plain.abc"), 0.93),
+    ("plain_faster", include_str!("../../flows/asic/plain.abc"), 0.86),
+    ("buffered", include_str!("../../flows/asic/buffered.abc"), 0.9),
+    ("levels", include_str!("../../flows/asic/levels.abc"), 0.9),
+    ("area", include_str!("../../flows/asic/area.abc"), 1.0),
 ];
 
 /// Maps the design: `hierarchy.json` (modules apart), `flat.json`, the netlist for simulation and that for timing.
@@ -24,24 +27,37 @@ pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
     let period = combinational_ps(cells);
     let constraints = format!("set_driving_cell {}\nset_load {}\n", settings.driver, settings.load_ff);
     work.write("edge.constr", &constraints)?;
-    for (name, text) in SCRIPTS {
-        work.write(&format!("{name}.abc"), &text.replace("@PERIOD@", &format!("{period:.0}")))?;
+    for (name, text, share) in SCRIPTS {
+        work.write(&format!("{name}.abc"), &text.replace("@PERIOD@", &format!("{:.0}", period * share)))?;
     }
     work.yosys("front", &front(work)?, &["gates.il"])?;
-    let mut found: BTreeMap<String, Vec<Mapping>> = BTreeMap::new();
-    for (name, _) in SCRIPTS {
+    let mut found: BTreeMap<String, Vec<(&str, Mapping)>> = BTreeMap::new();
+    let mut failed = None;
+    for (name, _, _) in SCRIPTS {
         let file = format!("try_{name}.json");
         let script = format!("read_rtlil gates.il\n{}opt_clean\nwrite_json {file}\n", abc(name, ""));
-        let log = work.yosys(&format!("try_{name}"), &script, &[&file])?;
+        let log = match work.yosys(&format!("try_{name}"), &script, &[&file]) {
+            Ok(log) => log,
+            // Not every mapper of abc takes every library.
+            Err(error @ Error::Tool(tool::Error::Failed { .. })) => {
+                failed = Some(error);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let netlist = Netlist::load(&work.path(&file), &log)?;
         for (module, mapping) in mappings(&netlist, &cells.library, &cells.edge()) {
-            found.entry(module).or_default().push(mapping);
+            found.entry(module).or_default().push((name, mapping));
         }
+    }
+    if let Some(error) = failed.filter(|_| found.is_empty()) {
+        return Err(error);
     }
     let mut script = String::from("read_rtlil gates.il\n");
     for (module, of) in &found {
-        let best = choose(of, f64::from(settings.period_ps) / 1000.0);
-        script.push_str(&abc(SCRIPTS[best].0, &format!(" {module}")));
+        let mappings: Vec<Mapping> = of.iter().map(|(_, mapping)| *mapping).collect();
+        let best = choose(&mappings, f64::from(settings.period_ps) / 1000.0);
+        script.push_str(&abc(of[best].0, &format!(" {module}")));
     }
     for (command, tie) in [("-hicell", &settings.tie_high), ("-locell", &settings.tie_low)] {
         if let [cell, pin] = tie.as_slice() {
@@ -50,9 +66,9 @@ pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
     }
     let netlist = super::NETLIST;
     script.push_str(&format!(
-        "setundef -zero\nopt_clean -purge\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
-         delete */t:$scopeinfo\nopt_clean -purge\nrename -enumerate\nwrite_json flat.json\nwrite_verilog -noattr \
-         {netlist}\nsplitnets -ports\nopt_clean -purge\ndelete */t:$mem*\nwrite_verilog -noattr -noexpr timing.v\n"
+        "setundef -zero\nopt_clean\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
+         delete */t:$scopeinfo\nopt_clean\nrename -enumerate\nwrite_json flat.json\nopt_clean -purge\n\
+         write_verilog -noattr {netlist}\nsplitnets -ports\nopt_clean -purge\ndelete */t:$mem*\nwrite_verilog -noattr -noexpr timing.v\n"
     ));
     work.yosys("back", &script, &["hierarchy.json", "flat.json", netlist, "timing.v"])
 }
