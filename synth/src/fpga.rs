@@ -144,11 +144,11 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
 /// [`Error::Tool`].
 pub fn simulation(top: &str, target: Target, folder: &Path, timeout: Duration) -> Result<Vec<(String, String)>, Error> {
     let (log, out) = (folder.join("simulation.log"), folder.join("simulation.v"));
-    let mut models = format!("read_verilog -overwrite +/{target}/cells_sim.v\n");
+    let mut models = format!("read_verilog -defer -overwrite +/{target}/cells_sim.v\n");
     if target == Target::Ecp5 {
         // Its multiplier comes without a description.
         tool::write_atomic(&folder.join("multiplier.v"), include_bytes!("../flows/ecp5_multiplier.v"))?;
-        models.push_str("read_verilog -overwrite multiplier.v\n");
+        models.push_str("read_verilog -defer -overwrite multiplier.v\n");
     }
     let script = format!(
         "{models}read_verilog {NETLIST}\nhierarchy -check -top {top}\nproc\nflatten\nopt_clean\n\
