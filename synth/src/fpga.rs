@@ -41,8 +41,12 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
         "read_verilog {sources} systole_frame.v\nhierarchy -check -top {frame}\n\
          setattr -mod -set keep_hierarchy 1 {top}\n{synth} -top {frame}\nwrite_json mapped.json\n\
          select {top}\nwrite_verilog -noattr -selected {NETLIST}\nselect -clear\n\
-         setattr -mod -unset keep_hierarchy {top}\nflatten\nopt_clean\nwrite_json frame.json\n"
+         setattr -mod -unset keep_hierarchy {top}\nflatten\nopt_clean\n{finish}\nwrite_json frame.json\n",
+        finish = family.finish.join("\n")
     );
+    for file in &family.files {
+        work.write(&file.name, &file.text)?;
+    }
     let log = work.yosys("yosys", &script, &["mapped.json", "frame.json", NETLIST])?;
     let netlist = Netlist::load(&work.path("mapped.json"), &log)?;
     let module = netlist.modules.get(top).filter(|module| !module.cells.is_empty());

@@ -87,8 +87,14 @@ pub struct Family {
     pub older: Commands,
     /// Frequency that placement aims at, in MHz.
     pub freq_mhz: u32,
-    /// Options for pins without a place.
+    /// Options of nextpnr about the frame's pins.
     pub pin_options: Vec<String>,
+    /// Files that the other fields name: places of the frame's pins, maps of cells.
+    #[serde(default)]
+    pub files: Vec<File>,
+    /// Commands of yosys for the flattened frame, before it is placed.
+    #[serde(default)]
+    pub finish: Vec<String>,
     /// Cells that are look-up tables.
     pub luts: Vec<String>,
     /// Cells that are flip-flops.
@@ -102,6 +108,16 @@ pub struct Family {
     pub lut_weights: std::collections::BTreeMap<String, u64>,
     /// Devices, smallest first.
     pub devices: Vec<Device>,
+}
+
+/// A file in a run's folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
 }
 
 /// A command of yosys.
@@ -142,6 +158,12 @@ mod tests {
             assert!(!family.devices.is_empty() && family.synth.with_dsp.starts_with("synth_"), "{target}");
             assert!(family.devices.windows(2).all(|pair| pair[0].luts <= pair[1].luts), "{target}");
             assert_eq!(target.placer().is_some(), family.freq_mhz > 0, "{target}");
+            for File { name, text } in family.files {
+                let mut named = family.pin_options.iter().chain(&family.finish);
+                assert!(named.any(|words| words.ends_with(&name)), "{target}: {name} is not used");
+                let is_whole = ["clk_i", "bit_i", "bit_o"].iter().all(|pin| text.contains(pin));
+                assert!(is_whole || !name.starts_with("pins"), "{target}: a pin has no place");
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `systole report`: one page of a run: where cycles and energy went, power over time, heat and battery.
 
+mod pes;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ const MOST_WINDOWS: usize = 400;
 #[derive(clap::Args)]
 #[group(id = "report")]
 #[command(
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
     // A comparison needs neither; a run without them says so itself.
     mut_group("hardware", |group| group.required(false)),
     mut_group("work", |group| group.required(false)),
@@ -35,6 +39,8 @@ const MOST_WINDOWS: usize = 400;
     The folder gets report.html, which needs no other file, report.json, and each plot as PNG and CSV."
 )]
 pub struct Args {
+    #[command(subcommand)]
+    table: Option<TableOf>,
     #[command(flatten)]
     simulate: simulate::Args,
     /// Folder to write
@@ -48,11 +54,20 @@ pub struct Args {
     thermal_resistance: f64,
 }
 
+/// Tables that need no run.
+#[derive(clap::Subcommand)]
+enum TableOf {
+    Pes(pes::Args),
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// For a configuration, model or folder that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
+    if let Some(TableOf::Pes(args)) = &args.table {
+        return pes::run(args, output);
+    }
     if let [a, b, rest @ ..] = args.compare.as_slice() {
         return compare(a, b, rest.first().map_or(Path::new("compare.html"), PathBuf::as_path));
     }

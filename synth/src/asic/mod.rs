@@ -25,6 +25,8 @@ use crate::timing::opensta;
 
 /// Netlist of library cells, flattened, with the ports of the Verilog.
 pub const NETLIST: &str = "netlist.v";
+/// The same as yosys writes it in JSON, cells with numbers for names.
+pub const FLAT: &str = "flat.json";
 /// Simulation models of its cells.
 pub const MODELS: &str = "cells.v";
 /// Largest memory that is made of flip-flops; larger ones are left for macros.
@@ -141,7 +143,7 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
              is left for a macro"
         ));
     }
-    let flat = Netlist::load(&work.path("flat.json"), &log)?;
+    let flat = Netlist::load(&work.path(FLAT), &log)?;
     let module = flat.modules.get(top).ok_or_else(|| wrong(format!("{top} is not in the flattened netlist")))?;
     let paths = levelised::paths(module, &cells.library, &cells.edge()).map_err(wrong)?;
     write_models(work, &cells.library, module)?;
