@@ -63,6 +63,20 @@ pub struct Watch<'a> {
     activity: Option<Activity>,
 }
 
+/// The technology of that name, or the one in a file whose name ends in `.toml`.
+///
+/// # Errors
+/// For a name that is not known, or a file that cannot be used.
+pub fn technology(name: &str) -> Result<Technology, Error> {
+    let bad = |e: synth::Error| Error::Input(e.to_string());
+    if !name.ends_with(".toml") {
+        return Technology::find(name).map_err(bad);
+    }
+    let path = std::path::Path::new(name);
+    let text = std::fs::read_to_string(path).map_err(|e| Error::Input(format!("cannot read {name}: {e}")))?;
+    Technology::parse(&text).map_err(|e| bad(e).of(path))
+}
+
 impl<'a> Watch<'a> {
     /// Prepares to watch.
     ///
@@ -70,16 +84,7 @@ impl<'a> Watch<'a> {
     /// For a technology, DRAM or clock that cannot be used.
     pub fn new(args: &'a WatchArgs) -> Result<Self, Error> {
         let bad = |e: synth::Error| Error::Input(e.to_string());
-        let technology = args.technology.as_deref().map(|name| match name.ends_with(".toml") {
-            true => {
-                let path = std::path::Path::new(name);
-                let text =
-                    std::fs::read_to_string(path).map_err(|e| Error::Input(format!("cannot read {name}: {e}")))?;
-                Technology::parse(&text).map_err(|e| bad(e).of(path))
-            }
-            false => Technology::find(name).map_err(bad),
-        });
-        let technology = technology.transpose()?;
+        let technology = args.technology.as_deref().map(technology).transpose()?;
         if technology.is_some() {
             Memories::load().dram(&args.dram).map_err(bad)?;
         }

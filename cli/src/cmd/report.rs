@@ -1,5 +1,6 @@
 //! `systole report`: one page of a run: where cycles and energy went, power over time, heat and battery.
 
+mod operands;
 mod pes;
 
 use std::fs;

@@ -3,26 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use golden::load::shipped;
-use golden::quantize::code::{encode, top};
 use serde_json::{Value, json};
-use spec::{Config, Format, Operand};
+use spec::Format;
 use synth::Options;
-use synth::pes::{Operands, Row, SIDE, formats, table};
+use synth::pes::{Operands, Row, SIDE, config, formats, table};
 
+use super::operands::{TILES, TOKENS, by_activity, operands};
 use crate::args::hardware::OptionalHardwareArgs;
 use crate::error::Error;
 use crate::output::Output;
 use crate::repeat;
 use crate::report::{Report, Table};
-use crate::workload::{self, Numeric};
-
-/// Tiles of weights, and rows of activations that pass each of them.
-const TILES: usize = 16;
-const TOKENS: usize = 48;
-/// The layer of the shipped model whose operands are the real ones, and the text whose activations enter it.
-const LAYER: &str = "model.layers.1.mlp.down_proj";
-const PROMPT: &str = "Once upon a time there was a king who had three daughters, and the youngest was so beautiful";
+use crate::watch::technology;
 
 /// Published bit-weight arrays and the array of plain multiply-accumulates beside them: name, size, GOPS/mm², pJ/MAC
 /// (`None` where none is given), MHz. HPCA 2025, arXiv 2503.06342, in SAED 32 nm with INT8 operands.
@@ -50,6 +42,10 @@ pub struct Args {
     format: Vec<Format>,
     #[command(flatten)]
     hardware: OptionalHardwareArgs,
+    /// Energy of the same operands from activity in this technology, as --technology of simulate, beside the netlists'
+    /// own; best that of the same library
+    #[arg(long, value_name = "TECHNOLOGY")]
+    technology: Option<String>,
     /// Period in ps that mapping aims at, instead of the library's usual one
     #[arg(long, value_name = "PS", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     period: Option<u32>,
@@ -68,23 +64,32 @@ pub struct Args {
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let base = args.hardware.load("base")?;
     let chosen = if args.format.is_empty() { formats() } else { args.format.clone() };
+    // What can be refused at once is, before operands are made.
+    let technology = args.technology.as_deref().map(technology).transpose()?;
+    for liberty in &args.liberty {
+        std::fs::metadata(liberty).map_err(|e| Error::Input(format!("--liberty {}: {e}", liberty.display())))?;
+    }
     let mut work = Vec::new();
     for format in chosen {
+        config(&base, format)?;
         work.push((format, operands(&base, format, output)?));
     }
+    let activity = technology.map(|technology| by_activity(&base, &work, &technology)).transpose()?;
     let command = repeat::command(None);
     let (mut texts, mut libraries) = (Vec::new(), Vec::new());
     for liberty in &args.liberty {
         let bar = output.spinner(&format!("PEs in {}", liberty.display()));
-        let options = Options {
-            period_ps: args.period,
-            timeout: Duration::from_secs(args.timeout),
-            ..Options::asic(liberty)
-        };
+        let options =
+            Options { period_ps: args.period, timeout: Duration::from_secs(args.timeout), ..Options::asic(liberty) };
         let rows = table(&base, &options, &work, args.jobs.into())?;
         bar.finish_and_clear();
         texts.push(text(&rows));
-        libraries.push(value(&rows, &work));
+        let mut value = value(&rows, &work);
+        if let (Some(name), Some(activity)) = (&args.technology, &activity) {
+            texts.push(compared(&rows, name, activity));
+            value["activity"] = compared_value(&rows, name, activity);
+        }
+        libraries.push(value);
     }
     let published = PUBLISHED.map(|(name, gops, pj, mhz)| {
         json!({"name": name, "gops_per_mm2": gops, "pj_per_mac": pj, "freq_mhz": mhz, "source": SOURCE})
@@ -93,71 +98,18 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     Ok(Report::done(text, json!({"libraries": libraries, "published": published, "command": command})))
 }
 
-/// Uniform, Gaussian and real operands of a format.
-fn operands(base: &Config, format: Format, output: &Output) -> Result<Vec<Operands>, Error> {
-    let side = SIDE as usize;
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
-    let mut both = |name: &str, code: &mut dyn FnMut(&mut Random, Operand) -> i8| Operands {
-        name: name.to_string(),
-        weights: (0..TILES * side * side).map(|_| code(&mut random, format.weight())).collect(),
-        acts: (0..TILES * TOKENS * side).map(|_| code(&mut random, format.act())).collect(),
-        tokens: TOKENS,
-    };
-    let uniform = both("uniform", &mut |random, operand| {
-        let codes: Vec<i8> = golden::num::codes(operand).collect();
-        codes[(random.unit() * codes.len() as f64) as usize]
-    });
-    // A third of the largest code: about what a row of some hundred values has after scaling to its largest one.
-    let gaussian = both("gaussian", &mut |random, operand| encode(operand, random.normal() * f64::from(top(operand)) / 3.0));
-    Ok(vec![uniform, gaussian, real(base, format, output)?])
-}
-
-/// Tiles of a layer of the shipped model, spread over its weights, with the activations of a prompt.
-fn real(base: &Config, format: Format, output: &Output) -> Result<Operands, Error> {
-    let side = SIDE as usize;
-    // The layer's operands are the same in formats that differ in their scales only; hardware and work go by the first.
-    let plain = Format::PLAIN.into_iter().find(|p| (p.weight(), p.act()) == (format.weight(), format.act()));
-    let numeric = Numeric { format: Some(plain.unwrap_or(format)), ..Numeric::default() };
-    let mut config = base.clone();
-    config.pe.kind = format.pe_kind();
-    config.pe.formats = vec![plain.unwrap_or(format)];
-    let layer = workload::model(config, numeric, shipped::NAME, Some(LAYER), (PROMPT, Some(TOKENS)), output)?;
-    let (layer, acts) = layer.get(0)?;
-    let (n, k) = (layer.weight.rows, layer.weight.cols);
-    let mut operands = Operands { name: "real".into(), weights: Vec::new(), acts: Vec::new(), tokens: TOKENS };
-    for tile in 0..TILES {
-        let (row, col) = (tile * (k - side) / TILES, tile * (n - side) / TILES);
-        for r in 0..side {
-            operands.weights.extend((0..side).map(|c| layer.weight.data[(col + c) * k + row + r]));
-        }
-        for token in 0..TOKENS {
-            operands.acts.extend_from_slice(&acts.codes.data[token * k + row..][..side]);
-        }
-    }
-    Ok(operands)
-}
-
-/// Numbers for operands, the same on every machine.
-struct Random(u64);
-
-impl Random {
-    /// Uniform in 0..1.
-    fn unit(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    /// Normal, of twelve uniform ones.
-    fn normal(&mut self) -> f64 {
-        (0..12).map(|_| self.unit()).sum::<f64>() - 6.0
-    }
-}
-
 fn text(rows: &[Row]) -> String {
     let mut shown = Table::new(&[
-        "weight x act", "kind", "PE µm²", "µm²/MAC", "ns", "GMAC/s/mm²", "pJ uniform", "gaussian", "real", "clock",
+        "weight x act",
+        "kind",
+        "PE µm²",
+        "µm²/MAC",
+        "ns",
+        "GMAC/s/mm²",
+        "pJ uniform",
+        "gaussian",
+        "real",
+        "clock",
     ]);
     let or = |value: Option<f64>, digits: usize| value.map_or("-".to_string(), |v| format!("{v:.digits$}"));
     for row in rows {
@@ -186,6 +138,41 @@ fn text(rows: &[Row]) -> String {
         tools.join(", "),
         shown.render()
     )
+}
+
+/// Energy of a token, all its products in the table's tiles, by both routes.
+fn compared(rows: &[Row], technology: &str, activity: &[f64]) -> String {
+    let mut table = Table::new(&["format", "pJ a token: netlist", "activity", "ratio"]);
+    for (format, netlist, activity) in routes(rows, activity) {
+        let ratio = format!("{:.3}", activity / netlist);
+        table.row([format.name().to_string(), format!("{netlist:.1}"), format!("{activity:.1}"), ratio]);
+    }
+    format!(
+        "Real operands, {TILES} tiles of {SIDE} x {SIDE} weights, by two routes: the netlist gate by gate, and flips of\n\
+         registers times the energies of {technology}\n\n{}\n\n\
+         Neither has glitches or a clock tree; the netlist's registers are counted with all pins that move",
+        table.render()
+    )
+}
+
+fn compared_value(rows: &[Row], technology: &str, activity: &[f64]) -> Value {
+    let row = |(format, netlist, activity): (Format, f64, f64)| {
+        json!({
+            "format": format.name(),
+            "netlist_pj_per_token": netlist,
+            "activity_pj_per_token": activity,
+            "ratio": activity / netlist,
+        })
+    };
+    json!({"technology": technology, "rows": routes(rows, activity).map(row).collect::<Vec<Value>>()})
+}
+
+/// Format, and pJ a token from the netlist and from activity.
+fn routes<'a>(rows: &'a [Row], activity: &'a [f64]) -> impl Iterator<Item = (Format, f64, f64)> + use<'a> {
+    let token = TOKENS as f64;
+    rows.iter().zip(activity).filter_map(move |(row, &activity)| {
+        Some((row.format, row.energy.last()?.gates.dynamic_pj() / token, activity / token))
+    })
 }
 
 fn value(rows: &[Row], work: &[(Format, Vec<Operands>)]) -> Value {
