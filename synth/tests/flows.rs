@@ -83,6 +83,33 @@ fn a_processing_element_in_a_cell_library() {
     assert!((cost.freq_mhz.unwrap() - 1000.0 / sta).abs() < 1e-6);
 }
 
+/// Targets whose placer gives no pin a place by itself.
+fn with_pins(target: Target) {
+    let Some(placer) = target.placer() else { return };
+    if is_missing(&tool::SYNTH_YOSYS) || is_missing(&placer) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cost = run(Options::new(target), folder.path());
+    assert_eq!((cost.dsps, cost.brams), (Some(1), Some(0)));
+    assert!(cost.remarks.is_empty(), "{:?}", cost.remarks);
+    let freq = cost.freq_mhz.unwrap();
+    assert!((50.0..1000.0).contains(&freq), "{freq}");
+    assert!(cost.worst_path.unwrap().unit.starts_with("systole_"));
+    assert!(cost.utilisation.iter().any(|used| used.resource.contains("MULT")));
+}
+
+#[test]
+fn a_processing_element_on_gowin() {
+    with_pins(Target::Gowin);
+}
+
+#[test]
+#[ignore = "half a minute of CPU in nextpnr's first router"]
+fn a_processing_element_on_nexus() {
+    with_pins(Target::Nexus);
+}
+
 #[test]
 fn what_cannot_be_synthesised_is_named() {
     if is_missing(&tool::SYNTH_YOSYS) {

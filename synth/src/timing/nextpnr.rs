@@ -96,7 +96,7 @@ impl Report {
 /// A name without the frame around the design, and without what the tools add to a register's name.
 fn inside(name: &str) -> String {
     let name = name.strip_prefix(DUT).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
-    let cut = ["_SB_DFF", "_TRELLIS_FF", "_FD1P3", "_DFF", "_SB_LUT4", "_LUT4", "_CCU2", "_MULT18X18D", "$"];
+    let cut = ["_SB_DFF", "_TRELLIS_FF", "_FD1P3", "_DFF", "_SB_LUT4", "_LUT4", "_CCU2", "_MULT18X18", "/", "$"];
     let ends = cut.iter().filter_map(|mark| name.find(mark)).filter(|&at| at > 0);
     ends.min().map_or(name, |at| &name[..at]).to_string()
 }
