@@ -1,17 +1,18 @@
 //! Operands on which the energy of PEs is measured, and that energy from the registers' activity.
 
-use golden::load::shipped;
+use golden::load::{self, Model, shipped};
 use golden::quantize::code::{encode, top};
+use golden::quantize::quantized_layer;
 use hdl::rtl::Design;
 use sim::engine::Bench;
 use sim::step::activity::Grain;
-use spec::{Config, Format, Operand};
+use spec::qmodel::ActMode;
+use spec::{Config, Format, Operand, RequantMode};
 use synth::energy::{Choice, Technology, census, energy};
 use synth::pes::{Operands, SIDE, config, stream};
 
 use crate::error::Error;
-use crate::output::Output;
-use crate::workload::{self, Numeric};
+use crate::workload;
 
 /// Tiles of weights.
 pub const TILES: usize = 16;
@@ -57,7 +58,7 @@ pub fn by_activity(
 ///
 /// # Errors
 /// For a format that the layer cannot have.
-pub fn operands(base: &Config, format: Format, output: &Output) -> Result<Vec<Operands>, Error> {
+pub fn operands(text: &Text, format: Format) -> Result<Vec<Operands>, Error> {
     let side = SIDE as usize;
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut both = |name: &str, code: &mut dyn FnMut(&mut Random, Operand) -> i8| Operands {
@@ -73,32 +74,44 @@ pub fn operands(base: &Config, format: Format, output: &Output) -> Result<Vec<Op
     // A third of the largest code: about what a row of some hundred values has after scaling to its largest one.
     let gaussian =
         both("gaussian", &mut |random, operand| encode(operand, random.normal() * f64::from(top(operand)) / 3.0));
-    Ok(vec![uniform, gaussian, real(base, format, output)?])
+    Ok(vec![uniform, gaussian, text.operands(format)?])
 }
 
-/// Tiles of a layer of the shipped model, spread over its weights, with the activations of a prompt.
-fn real(base: &Config, format: Format, output: &Output) -> Result<Operands, Error> {
-    let side = SIDE as usize;
-    // The layer's operands are the same in formats that differ in their scales only; hardware and work go by the first.
-    let plain = Format::PLAIN.into_iter().find(|p| (p.weight(), p.act()) == (format.weight(), format.act()));
-    let numeric = Numeric { format: Some(plain.unwrap_or(format)), ..Numeric::default() };
-    let mut config = base.clone();
-    config.pe.kind = format.pe_kind();
-    config.pe.formats = vec![plain.unwrap_or(format)];
-    let layer = workload::model(config, numeric, shipped::NAME, Some(LAYER), (PROMPT, Some(TOKENS)), output)?;
-    let (layer, acts) = layer.get(0)?;
-    let (n, k) = (layer.weight.rows, layer.weight.cols);
-    let mut operands = Operands { name: "real".into(), weights: Vec::new(), acts: Vec::new(), tokens: TOKENS };
-    for tile in 0..TILES {
-        let (row, col) = (tile * (k - side) / TILES, tile * (n - side) / TILES);
-        for r in 0..side {
-            operands.weights.extend((0..side).map(|c| layer.weight.data[(col + c) * k + row + r]));
-        }
-        for token in 0..TOKENS {
-            operands.acts.extend_from_slice(&acts.codes.data[token * k + row..][..side]);
-        }
+/// The shipped model, and the tokens whose activations are the real operands.
+pub struct Text {
+    model: Model,
+    ids: Vec<u32>,
+}
+
+impl Text {
+    /// Reads the model and the text.
+    ///
+    /// # Errors
+    /// Never, unless the model inside the program is broken.
+    pub fn new() -> Result<Self, Error> {
+        let model = load::open(shipped::NAME)?;
+        let ids = workload::ids(&model, "--tokens", PROMPT, Some(TOKENS))?;
+        Ok(Self { model, ids })
     }
-    Ok(operands)
+
+    /// Tiles of a layer of the shipped model, spread over its weights, with the activations of a text.
+    fn operands(&self, format: Format) -> Result<Operands, Error> {
+        let side = SIDE as usize;
+        let (requant, acts) = (RequantMode::Dynamic, ActMode::Symmetric);
+        let (layer, acts) = quantized_layer(&self.model, LAYER, format, requant, acts, &self.ids)?;
+        let (n, k) = (layer.weight.rows, layer.weight.cols);
+        let mut operands = Operands { name: "real".into(), weights: Vec::new(), acts: Vec::new(), tokens: TOKENS };
+        for tile in 0..TILES {
+            let (row, col) = (tile * (k - side) / TILES, tile * (n - side) / TILES);
+            for r in 0..side {
+                operands.weights.extend((0..side).map(|c| layer.weight.data[(col + c) * k + row + r]));
+            }
+            for token in 0..TOKENS {
+                operands.acts.extend_from_slice(&acts.codes.data[token * k + row..][..side]);
+            }
+        }
+        Ok(operands)
+    }
 }
 
 /// Numbers for operands, the same on every machine.

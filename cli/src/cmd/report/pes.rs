@@ -8,7 +8,7 @@ use spec::Format;
 use synth::Options;
 use synth::pes::{Operands, Row, SIDE, config, formats, table};
 
-use super::operands::{TILES, TOKENS, by_activity, operands};
+use super::operands::{TILES, TOKENS, Text, by_activity, operands};
 use crate::args::hardware::OptionalHardwareArgs;
 use crate::error::Error;
 use crate::output::Output;
@@ -69,10 +69,11 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     for liberty in &args.liberty {
         std::fs::metadata(liberty).map_err(|e| Error::Input(format!("--liberty {}: {e}", liberty.display())))?;
     }
+    let real = Text::new()?;
     let mut work = Vec::new();
     for format in chosen {
         config(&base, format)?;
-        work.push((format, operands(&base, format, output)?));
+        work.push((format, operands(&real, format)?));
     }
     let activity = technology.map(|technology| by_activity(&base, &work, &technology)).transpose()?;
     let command = repeat::command(None);
