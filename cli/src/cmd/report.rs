@@ -41,7 +41,7 @@ const MOST_WINDOWS: usize = 400;
 )]
 pub struct Args {
     #[command(subcommand)]
-    table: Option<TableOf>,
+    table: Option<Box<TableOf>>,
     #[command(flatten)]
     simulate: simulate::Args,
     /// Folder to write
@@ -66,7 +66,7 @@ enum TableOf {
 /// # Errors
 /// For a configuration, model or folder that cannot be used.
 pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
-    if let Some(TableOf::Pes(args)) = &args.table {
+    if let Some(TableOf::Pes(args)) = args.table.as_deref() {
         return pes::run(args, output);
     }
     if let [a, b, rest @ ..] = args.compare.as_slice() {
