@@ -67,6 +67,8 @@ enum Command {
     Cosim(cmd::cosim::Args),
     Report(cmd::report::Args),
     Synth(cmd::synth::Args),
+    Estimate(cmd::estimate::Args),
+    Fit(cmd::fit::Args),
     Demo(cmd::demo::Args),
 }
 
@@ -99,6 +101,8 @@ fn main() -> ExitCode {
         Command::Cosim(args) => cmd::cosim::run(args, &output),
         Command::Report(args) => cmd::report::run(args, &output),
         Command::Synth(args) => cmd::synth::run(args, &output),
+        Command::Estimate(args) => cmd::estimate::run(args, &output),
+        Command::Fit(args) => cmd::fit::run(args, &output),
         Command::Demo(args) => cmd::demo::run(args, &output),
     };
     let exit = match result {

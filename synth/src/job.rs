@@ -1,7 +1,9 @@
 //! One synthesis run: what goes in, and its result.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use hdl::rtl::{Design, Header};
@@ -105,7 +107,15 @@ pub(crate) struct Found {
 
 impl Found {
     fn new(tool: &Tool) -> Result<Self, Error> {
-        Ok(Self { path: tool.find()?, version: tool.version()?, name: tool.name })
+        static KNOWN: Mutex<BTreeMap<PathBuf, Version>> = Mutex::new(BTreeMap::new());
+        let path = tool.find()?;
+        // Asking takes a second where a program is WebAssembly.
+        let known = KNOWN.lock().ok().and_then(|known| known.get(&path).cloned());
+        let version = known.map_or_else(|| tool.version(), Ok)?;
+        if let Ok(mut known) = KNOWN.lock() {
+            known.insert(path.clone(), version.clone());
+        }
+        Ok(Self { path, version, name: tool.name })
     }
 
     /// For results.
@@ -169,35 +179,65 @@ impl Work<'_> {
     }
 }
 
+/// The result of an earlier run of the same, if there is one.
+///
+/// # Errors
+/// As [`run`].
+pub fn kept(job: &Job, options: &Options) -> Result<Option<Outcome>, Error> {
+    let place = Place::new(job, options)?;
+    match place.folder.join(&place.key).join(store::RESULT).is_file() {
+        true => run(job, options).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// Where a result is kept, and the programs that make it.
+struct Place {
+    yosys: Found,
+    timer: Option<Found>,
+    /// What is said of a timing tool that is missing.
+    missing: Option<String>,
+    folder: PathBuf,
+    key: String,
+}
+
+impl Place {
+    fn new(job: &Job, options: &Options) -> Result<Self, Error> {
+        let yosys = Found::new(&SYNTH_YOSYS)?;
+        let timing_tool = match options.target {
+            Target::Asic => Some(tool::STA),
+            target => target.placer(),
+        };
+        let mut missing = None;
+        let timer =
+            timing_tool.and_then(|tool| Found::new(&tool).map_err(|error| missing = Some(error.to_string())).ok());
+        let plan = match options.target {
+            Target::Asic => asic::plan(job, options)?,
+            _ => fpga::plan(job, options),
+        };
+        let names: Vec<&[u8]> = job.files.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]).collect();
+        let versions = [&yosys].into_iter().chain(&timer).map(|found| format!("{} {}", found.name, found.version));
+        let versions: Vec<String> = versions.collect();
+        let setting = format!(
+            "{FLOW} {} {} {:?} {} {}",
+            options.target, options.uses_dsps, options.period_ps, options.flattens, job.unit
+        );
+        let parts = [setting.as_bytes(), plan.as_bytes()].into_iter();
+        let key = store::key(parts.chain(versions.iter().map(String::as_bytes)).chain(names));
+        let folder = match &options.store {
+            Some(folder) => folder.clone(),
+            None => store::folder()?,
+        };
+        Ok(Self { yosys, timer, missing, folder, key })
+    }
+}
+
 /// Synthesises a unit, or takes the result of an earlier run of the same.
 ///
 /// # Errors
 /// [`Error::Tool`] if yosys is missing or fails; a missing timing tool is a remark of the result.
 pub fn run(job: &Job, options: &Options) -> Result<Outcome, Error> {
-    let yosys = Found::new(&SYNTH_YOSYS)?;
-    let timing_tool = match options.target {
-        Target::Asic => Some(tool::STA),
-        target => target.placer(),
-    };
-    let mut missing = None;
-    let timer = timing_tool.and_then(|tool| Found::new(&tool).map_err(|error| missing = Some(error.to_string())).ok());
-    let plan = match options.target {
-        Target::Asic => asic::plan(job, options)?,
-        _ => fpga::plan(job, options),
-    };
-    let names: Vec<&[u8]> = job.files.iter().flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]).collect();
-    let versions = [&yosys].into_iter().chain(&timer).map(|found| format!("{} {}", found.name, found.version));
-    let versions: Vec<String> = versions.collect();
-    let setting = format!(
-        "{FLOW} {} {} {:?} {} {}",
-        options.target, options.uses_dsps, options.period_ps, options.flattens, job.unit
-    );
-    let parts = [setting.as_bytes(), plan.as_bytes()].into_iter();
-    let key = store::key(parts.chain(versions.iter().map(String::as_bytes)).chain(names));
-    let folder = match &options.store {
-        Some(folder) => folder.clone(),
-        None => store::folder()?,
-    };
+    let Place { yosys, timer, missing, folder, key } = Place::new(job, options)?;
     let (place, was_kept) = store::result(&folder, &key, |folder| {
         let work = Work { job, options, folder, yosys: &yosys, timer: timer.as_ref() };
         let mut cost = match options.target {
@@ -244,7 +284,6 @@ pub fn run_all(
     at_once: usize,
     done: impl Fn(usize, &Result<Outcome, Error>) + Sync,
 ) -> Vec<Result<Outcome, Error>> {
-    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<Outcome, Error>>>> = jobs.iter().map(|_| Mutex::new(None)).collect();

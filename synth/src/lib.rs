@@ -7,6 +7,7 @@ pub mod asic;
 pub mod cells;
 pub mod energy;
 pub mod error;
+pub mod estimate;
 pub mod fpga;
 pub mod harness;
 pub mod hierarchy;

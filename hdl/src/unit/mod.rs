@@ -71,6 +71,7 @@ pub mod skew;
 pub mod skid;
 pub mod square;
 pub mod store_unit;
+pub mod table;
 pub mod tokens;
 pub mod top;
 pub mod unpack;

@@ -30,7 +30,7 @@ pub const FLAT: &str = "flat.json";
 /// Simulation models of its cells.
 pub const MODELS: &str = "cells.v";
 /// Largest memory that is made of flip-flops; larger ones are left for macros.
-const MOST_FLOP_BITS: u64 = 2048;
+pub const MOST_FLOP_BITS: u64 = 2048;
 const CLOCK: &str = "clk_i";
 /// Copy of the library without excluded cells.
 const CELLS: &str = "cells.lib";

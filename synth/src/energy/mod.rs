@@ -1,12 +1,11 @@
 //! Energy: of a run from its activity and a technology file, and of a mapped netlist from its library's power tables.
 
-pub mod census;
 pub mod gates;
 pub mod netlist;
 pub mod power;
 pub mod technology;
 pub mod workload;
 
-pub use census::{Logic, census};
+pub use crate::estimate::census::{Logic, logic as census};
 pub use technology::{Memories, Technology};
 pub use workload::{Choice, attribute, energy};

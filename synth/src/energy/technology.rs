@@ -101,6 +101,23 @@ pub struct Sram {
     pub scaling: String,
 }
 
+/// Memory macros of a technology: area of one of `words` words of `width` bits is `bit_um2 · words · width + column_um2 ·
+/// width`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Macro {
+    /// Name of the technology.
+    pub technology: String,
+    /// Its feature size in nm.
+    pub node_nm: f64,
+    /// Area of a bit.
+    pub bit_um2: Sourced,
+    /// Area beside the bits, for each bit of a word.
+    pub column_um2: Sourced,
+    /// Leakage of a bit.
+    pub leakage_nw_per_bit: Sourced,
+}
+
 /// A kind of DRAM.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +136,8 @@ pub struct Dram {
 pub struct Memories {
     /// On the chip.
     pub sram: Sram,
+    /// Their macros.
+    pub macros: Vec<Macro>,
     /// Beside it.
     pub dram: Vec<Dram>,
 }
@@ -200,6 +219,31 @@ impl Memories {
     }
 }
 
+impl Memories {
+    /// Macros of a technology: its own, or those of the nearest feature size, areas in proportion to its square.
+    pub fn macros(&self, technology: &Technology) -> Macro {
+        if let Some(own) = self.macros.iter().find(|m| m.technology == technology.name) {
+            return own.clone();
+        }
+        let distance = |m: &&Macro| (m.node_nm / technology.node_nm).ln().abs();
+        let near = self.macros.iter().min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let mut scaled = near.expect("the file has macros: a test reads it").clone();
+        let factor = (technology.node_nm / scaled.node_nm).powi(2);
+        for area in [&mut scaled.bit_um2, &mut scaled.column_um2] {
+            area.value *= factor;
+            area.source = format!("{}; times {factor:.3} for {} nm", area.source, technology.node_nm);
+        }
+        scaled
+    }
+}
+
+impl Macro {
+    /// Area of a memory.
+    pub fn area_um2(&self, words: f64, width: f64) -> f64 {
+        self.bit_um2.value * words * width + self.column_um2.value * width
+    }
+}
+
 impl Sram {
     /// Energy of one bit of an access to a memory of so many bits.
     pub fn bit_pj(&self, memory_bits: f64, technology: &Technology) -> f64 {
@@ -235,6 +279,29 @@ mod tests {
         let without = format!("{}source = \"\"{}", &text[..at], &text[end..]);
         assert!(Technology::parse(&without).unwrap_err().to_string().contains("source"));
         assert!(Technology::find("mine").unwrap_err().to_string().contains("nangate45"));
+    }
+
+    #[test]
+    fn macros_are_those_that_they_were_taken_from_and_scale_with_the_square() {
+        let memories = Memories::load();
+        let of = |name: &str| memories.macros(&Technology::find(name).unwrap());
+        for (name, words, width, area) in [
+            ("nangate45", 1024.0, 32.0, 16406.1),
+            ("nangate45", 256.0, 96.0, 13701.7),
+            ("sky130", 512.0, 32.0, 284_538.5),
+            ("sky130", 256.0, 32.0, 190_712.6),
+            ("asap7", 2048.0, 39.0, 3353.9),
+        ] {
+            let found = of(name).area_um2(words, width);
+            assert!((found / area - 1.0).abs() < 0.05, "{name} {words}x{width}: {found} for {area}");
+        }
+        let factor = (180.0f64 / 130.0).powi(2);
+        assert!((of("osu018").bit_um2.value / of("sky130").bit_um2.value / factor - 1.0).abs() < 1e-9);
+        for one in &memories.macros {
+            for number in [&one.bit_um2, &one.column_um2, &one.leakage_nw_per_bit] {
+                assert!(number.value >= 0.0 && number.source.len() > 20, "{}", one.technology);
+            }
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ use spec::activity::{Activity, Counts, Part, UnitActivity};
 use spec::energy::{Energy, Named, PartEnergy, Split};
 use spec::profile::{Profile, Section};
 
-use super::census::Logic;
 use super::technology::{Dram, Memories, Technology};
 use crate::error::Error;
+use crate::estimate::census::Logic;
 
 /// What is chosen for a figure.
 #[derive(Clone, Debug)]
