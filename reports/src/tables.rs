@@ -64,6 +64,6 @@ fn amount(value: f64) -> String {
         v if v >= 1000.0 => grouped(value.round() as u64),
         v if v >= 10.0 => format!("{value:.1}"),
         v if v >= 0.01 => format!("{value:.3}"),
-        _ => format!("{value:.2e}"),
+        _ => crate::chart::short(value),
     }
 }

@@ -23,6 +23,7 @@ with tempfile.TemporaryDirectory() as build:
         hdl_toplevel="bench",
         build_dir=build,
         always=True,
+        timescale=("1ns", "1ps"),
         build_args=["-g2005", f"-DTOP={top}", f"-DMONITOR={prefix}_axi_monitor", f"-DDATA_BITS={data_bits}"],
     )
     for seed in os.environ.get("SEEDS", "1").split():

@@ -145,12 +145,12 @@ fn amounts(run: &mut Run, energy: &Energy, profile: &Profile, tokens: usize, the
     quantity(run, "rise of the junction", on_chip * thermal_resistance, "K", &note);
     let parts: Vec<String> = energy.total.parts().map(|(name, _)| name.to_string()).to_vec();
     let mut add = |name: &str, title: &str, rows: &[Named]| {
-        let rows = rows.iter().map(|r| (r.name.clone(), r.energy.parts().map(|(_, pj)| pj).to_vec()));
+        let rows = rows.iter().map(|r| (r.name.clone(), r.energy.parts().map(|(_, pj)| pj * 1e-12).to_vec()));
         let rows: Vec<_> = rows.map(|(n, v)| (if n.is_empty() { "top itself".into() } else { n }, v)).collect();
         if rows.len() > 1 {
             let caption = format!("In {basis}. Every amount is its own, without what stands in it under another name.");
             let (name, title) = (name.into(), title.into());
-            run.breakdowns.push(Breakdown { name, title, caption, unit: "pJ".into(), parts: parts.clone(), rows });
+            run.breakdowns.push(Breakdown { name, title, caption, unit: "J".into(), parts: parts.clone(), rows });
         }
     };
     add("energy-units", "Energy by unit", &energy.units);

@@ -171,13 +171,13 @@ fn cell(text: &str) -> String {
 
 /// A number of at most four digits with a prefix: `12.3 k`.
 pub fn short(value: f64) -> String {
-    const PREFIXES: [(f64, &str); 7] =
-        [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""), (1e-3, " m"), (1e-6, " µ")];
+    const PREFIXES: [(f64, &str); 8] =
+        [(1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1.0, ""), (1e-3, " m"), (1e-6, " µ"), (1e-9, " n")];
     let size = value.abs();
     if size == 0.0 {
         return "0".into();
     }
-    let (unit, prefix) = PREFIXES.into_iter().find(|(unit, _)| size >= *unit * 0.9995).unwrap_or((1e-9, " n"));
+    let (unit, prefix) = PREFIXES.into_iter().find(|(unit, _)| size >= *unit * 0.9995).unwrap_or((1e-12, " p"));
     let number = value / unit;
     let digits = match number.abs() {
         n if n >= 99.95 => 0,
