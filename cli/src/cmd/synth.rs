@@ -256,10 +256,15 @@ fn speed(cost: &Cost) -> String {
     }
 }
 
+/// A name without the instances above it; JSON has all of it.
+fn signal(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
 fn modules(cost: &Cost) -> String {
     let is_asic = cost.area_um2.is_some();
     let head: &[&'static str] = match is_asic {
-        true => &["module", "instances", "area µm²", "% ", "registers µm²", "longest path ns"],
+        true => &["module", "instances", "area µm²", "% ", "registers µm²", "longest path ns", "from -> to"],
         false => &["module", "instances", "LUT", "FF", "DSP", "BRAM"],
     };
     let mut table = Table::new(head);
@@ -267,10 +272,11 @@ fn modules(cost: &Cost) -> String {
         let name = [row.module.clone(), row.instances.to_string()].into_iter();
         if is_asic {
             let share = 100.0 * row.area_um2 / cost.area_um2.unwrap_or(1.0);
-            let path = row.worst_path.as_ref().and_then(|path| path.period_ns);
-            let path = path.map_or("-".to_string(), |period| format!("{period:.3}"));
+            let period = row.worst_path.as_ref().and_then(|path| path.period_ns);
+            let period = period.map_or("-".to_string(), |period| format!("{period:.3}"));
+            let ends = row.worst_path.as_ref().map(|path| format!("{} -> {}", signal(&path.start), signal(&path.end)));
             let (area, registers) = (format!("{:.1}", row.area_um2), format!("{:.1}", row.seq_area_um2));
-            table.row(name.chain([area, format!("{share:.1}"), registers, path]));
+            table.row(name.chain([area, format!("{share:.1}"), registers, period, ends.unwrap_or_default()]));
         } else {
             table.row(name.chain([row.luts, row.ffs, row.dsps, row.brams].map(grouped)));
         }
