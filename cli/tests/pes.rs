@@ -41,6 +41,7 @@ fn sums_of_the_netlist_are_the_products_and_the_table_has_every_figure() {
     let design = Design::new(hdl::unit::array::array(&config).unwrap());
     let mut options = synth::Options::asic(LIBRARY.as_ref());
     options.store = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/models/synth").into());
+    options.propagates = true;
     let outcome = synth::run(&synth::Job::new(&config, "array", design).unwrap(), &options).unwrap();
     assert!(outcome.was_kept, "{}", outcome.folder.display());
     let (tiles, tokens, side) = (5, 7, pes::SIDE as usize);

@@ -32,6 +32,9 @@ pub struct Options {
     pub uses_dsps: bool,
     /// Cells of all modules may be merged; otherwise modules with registers stay apart. For [`Target::Asic`].
     pub flattens: bool,
+    /// Constants and unused ports pass between modules that stay apart: each is then made for its place in this design,
+    /// and an array's first row, to which no sums come, has no adders. For [`Target::Asic`], by yosys 0.60 and newer.
+    pub propagates: bool,
     /// Period in ps that mapping aims at instead of the library's. For [`Target::Asic`].
     pub period_ps: Option<u32>,
     /// Time for each run of a tool.
@@ -48,6 +51,7 @@ impl Options {
             liberty: None,
             uses_dsps: true,
             flattens: false,
+            propagates: false,
             period_ps: None,
             timeout: Duration::from_secs(MOST_SECONDS),
             store: None,
@@ -223,6 +227,7 @@ impl Place {
             options.target, options.uses_dsps, options.period_ps, options.flattens, job.unit
         );
         let parts = [setting.as_bytes(), plan.as_bytes()].into_iter();
+        let parts = parts.chain(options.propagates.then_some(b"propagates".as_slice()));
         let key = store::key(parts.chain(versions.iter().map(String::as_bytes)).chain(names));
         let folder = match &options.store {
             Some(folder) => folder.clone(),

@@ -50,6 +50,9 @@ pub struct Args {
     /// Merge modules before mapping for target asic, instead of keeping those with registers apart
     #[arg(long)]
     flatten: bool,
+    /// Let constants and unused ports pass between modules that stay apart, for target asic
+    #[arg(long)]
+    propagate: bool,
     /// Use no multiplier blocks
     #[arg(long)]
     no_dsp: bool,
@@ -83,6 +86,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         liberty: args.liberty.clone(),
         uses_dsps: !args.no_dsp,
         flattens: args.flatten,
+        propagates: args.propagate,
         period_ps: args.period,
         timeout: Duration::from_secs(args.timeout),
         ..Options::new(args.target)

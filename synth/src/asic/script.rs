@@ -84,6 +84,7 @@ fn front(work: &Work<'_>) -> Result<String, Error> {
     let sources = work.sources()?;
     // Booth's multipliers came after 0.23.
     let booth = if work.yosys.is_at_least(&[0, 40]) { " -booth" } else { "" };
+    let across = if work.options.propagates && work.yosys.is_at_least(&[0, 60]) { " -hieropt" } else { "" };
     let mut kept = String::new();
     let mut small = String::new();
     for (name, module) in design.modules() {
@@ -104,7 +105,7 @@ fn front(work: &Work<'_>) -> Result<String, Error> {
         (true, false) => format!("memory_map{small}\n"),
     };
     Ok(format!(
-        "read_verilog {sources}\nhierarchy -check -top {top}\n{kept}synth -flatten{booth} -top {top} -run begin:fine\n\
+        "read_verilog {sources}\nhierarchy -check -top {top}\n{kept}synth -flatten{booth}{across} -top {top} -run begin:fine\n\
          opt -fast -full\n{memory_map}opt -full\ntechmap\nopt -fast\ndfflibmap -liberty {CELLS}\nopt\n\
          delete */t:$scopeinfo\nwrite_rtlil gates.il\n"
     ))

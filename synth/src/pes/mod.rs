@@ -123,6 +123,8 @@ pub fn table(
     work: &[(Format, Vec<Operands>)],
     at_once: usize,
 ) -> Result<Vec<Row>, Error> {
+    // The plain arrays that others tabulate are flat.
+    let options = &Options { propagates: true, ..options.clone() };
     let mut jobs = Vec::new();
     let mut configs = Vec::new();
     for (format, _) in work {
