@@ -45,7 +45,7 @@ pub fn run(args: &Args, _: &Output) -> Result<Report, Error> {
     let command = repeat::command(None);
     let mut value = value(&estimate, estimator.model());
     value["command"] = command.clone().into();
-    let text = text(&estimate, estimator.model(), config.array.rows * config.array.cols);
+    let text = text(&estimate, estimator.model());
     Ok(Report::done(format!("{text}\n\nRepeat with: {command}"), value))
 }
 
@@ -92,7 +92,7 @@ fn branch(of: &Branch) -> Value {
 }
 
 /// What people read.
-fn text(of: &Estimate, model: &Model, pes: u32) -> String {
+fn text(of: &Estimate, model: &Model) -> String {
     let cost = &of.cost;
     let period = 1000.0 / of.freq_mhz;
     let cells = cost.area_um2.unwrap_or(0.0);
@@ -113,13 +113,14 @@ fn text(of: &Estimate, model: &Model, pes: u32) -> String {
     lines
         .push(format!("         {:.1} pJ a cycle in the clock pins of {} flip-flops", of.clock_pj_per_cycle, cost.ffs));
     let at = if of.macs_per_cycle > 0 {
-        format!(" at full use ({} MAC a cycle of {pes} PEs)", of.macs_per_cycle)
+        format!("with all {} PEs at work", of.macs_per_cycle)
     } else {
-        " of the clock".to_string()
+        "of the clock".to_string()
     };
-    lines.push(format!("power    {:.1} mW{at}, of it leakage {:.2} mW", of.power_mw, of.leakage_mw));
+    lines.push(format!("power    {:.1} mW {at}, of it leakage {:.2} mW", of.power_mw, of.leakage_mw));
     lines.push(String::new());
     lines.push(table(of));
+    lines.extend(cost.remarks.iter().map(|remark| format!("\n{}", wrapped(remark))));
     lines.push(format!("\n{}", errors("designs it was not fitted on", &model.held_out)));
     lines.push(errors("designs it was fitted on", &model.training));
     lines.join("\n")
@@ -128,16 +129,31 @@ fn text(of: &Estimate, model: &Model, pes: u32) -> String {
 /// Errors of a model in a line.
 pub fn errors(of: &str, q: &Quality) -> String {
     format!(
-        "errors on {} {of}:\n  area {:.1} % (worst {:.1}), clock {:.1} % (worst {:.1}), energy {:.1} % (worst {:.1}; {} arrays)",
+        "errors on {} {of} in %, mean (worst):\n  area {:.1} ({:.1}), clock {:.1} ({:.1}), energy of {} arrays {:.1} ({:.1})",
         q.designs,
         q.area_mean_percent,
         q.area_worst_percent,
         q.freq_mean_percent,
         q.freq_worst_percent,
+        q.arrays,
         q.energy_mean_percent,
-        q.energy_worst_percent,
-        q.arrays
+        q.energy_worst_percent
     )
+}
+
+/// Lines of at most 78 columns.
+fn wrapped(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < 78 => {
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn area(um2: f64) -> String {

@@ -114,6 +114,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         library: settings.name.clone(),
         source: format!("{} designs synthesised by `{}`", training.len(), source(args)),
         tools: tools.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect(),
+        nand_um2: library.nand_area(),
     };
     let model = fit_model(about, &training, &held_out);
     if let Some(path) = &args.output {

@@ -45,7 +45,8 @@ const GATES: usize = 9;
 const XORS: usize = 10;
 const SHIFTERS: usize = 11;
 const SELECTORS: usize = 12;
-const MEMORY_BITS: usize = 13;
+/// Place of bits of memories that are made of flip-flops.
+pub const MEMORY_BITS: usize = 13;
 const MODULES: usize = 14;
 
 /// Sizes in two-input NANDs: cell areas of the Nangate 45 nm library over that of its NAND2_X1 (0.798 µm²).

@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use spec::cost::Cost;
 use spec::{Config, Problem};
 
+use super::canonical::{canonical, restored};
 use super::model::{Model, Quality};
 use super::outline::Outline;
 use super::power::sram_pj;
@@ -183,15 +184,64 @@ impl Estimator {
     /// The outline of a unit, kept by what it depends on.
     fn outline(&self, config: &Config, unit: &str) -> Result<Arc<Outline>, Error> {
         joined(config, unit, &|unit| {
-            let key = format!("{unit}\n{}", config.to_toml());
-            if let Some(found) = self.known.read().ok().and_then(|known| known.get(&key).cloned()) {
-                return Ok(found);
-            }
-            let outline = Arc::new(built(config, unit)?);
-            if let Ok(mut known) = self.known.write() {
-                known.insert(key, outline.clone());
-            }
-            Ok(outline)
+            let canon = canonical(config, unit);
+            let key = format!("{unit}\n{}", canon.to_toml());
+            let kept = self.known.read().ok().and_then(|known| known.get(&key).cloned());
+            let outline = match kept {
+                Some(outline) => outline,
+                None => {
+                    let outline = Arc::new(built(&canon, unit)?);
+                    if let Ok(mut known) = self.known.write() {
+                        known.insert(key, outline.clone());
+                    }
+                    outline
+                }
+            };
+            if unit == "mm" { Ok(Arc::new(restored((*outline).clone(), config, unit))) } else { Ok(outline) }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base() -> Config {
+        Config::from_toml(hdl::presets::preset("base").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_kept_answers_like_a_fresh_estimator() {
+        let kept = Estimator::new("nangate45").unwrap();
+        for i in 0..6u32 {
+            let mut config = base();
+            config.buffer.act_bytes = 16384 << (i % 3);
+            config.array.chunk_rows = 8 + i;
+            config.array.cols = 4 << (i % 2);
+            config.vec.dividers = 1 + i % 2;
+            kept.estimate(&config).unwrap();
+            let again = kept.estimate(&config).unwrap();
+            assert_eq!(again, Estimator::new("nangate45").unwrap().estimate(&config).unwrap());
+            assert!(again.energy_pj(&super::super::Work { cycles: 10, macs: 100, ..Default::default() }) > 0.0);
+        }
+    }
+
+    #[test]
+    fn a_new_configuration_of_known_units_takes_milliseconds() {
+        let kept = Estimator::new("nangate45").unwrap();
+        let mut config = base();
+        kept.estimate(&config).unwrap();
+        let begin = std::time::Instant::now();
+        const COUNT: u32 = 50;
+        for i in 0..COUNT {
+            config.buffer.act_bytes = 32768 + 512 * i;
+            config.buffer.acc_bytes = 131_072 + 4096 * i;
+            config.array.chunk_rows = 8 + i;
+            kept.estimate(&config).unwrap();
+        }
+        let each = begin.elapsed() / COUNT;
+        println!("{each:?} a configuration");
+        // Far below what a description takes, also on a machine with other work.
+        assert!(each.as_millis() < 20, "{each:?}");
     }
 }

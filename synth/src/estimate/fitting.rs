@@ -67,10 +67,29 @@ fn sum(counts: &[f64; KINDS.len()], coefficients: &[f64; KINDS.len()]) -> f64 {
     counts.iter().zip(coefficients).map(|(a, b)| a * b).sum()
 }
 
-fn fit_rows(rows: &[&Row]) -> [f64; KINDS.len()] {
+/// How much the sizes of cells hold of a kind that few designs have.
+const PRIOR_PULL: f64 = 0.01;
+
+/// Areas of the kinds as they follow from a flip-flop and a two-input NAND: for kinds that no design of a fit has.
+fn prior(register_um2: f64, nand_um2: f64) -> [f64; KINDS.len()] {
+    const MUX: f64 = 2.33;
+    let nands = |kind: &str| match kind {
+        "enables" | "multiplexers" | "shifters" | "selectors" => MUX,
+        "resets" | "gates" => 1.33,
+        "adders" | "products" => 5.33,
+        "comparators" | "equalities" => 3.33,
+        "xors" => 2.0,
+        "memory_bits" => 2.0 * MUX,
+        _ => 0.0,
+    };
+    let flop = |kind: &str| if matches!(kind, "registers" | "memory_bits") { register_um2 } else { 0.0 };
+    KINDS.map(|kind| flop(kind) + nands(kind) * nand_um2)
+}
+
+fn fit_rows(rows: &[Row], prior: &[f64; KINDS.len()]) -> [f64; KINDS.len()] {
     let counts: Vec<_> = rows.iter().map(|row| row.counts).collect();
     let areas: Vec<f64> = rows.iter().map(|row| row.area_um2).collect();
-    fit(&counts, &areas)
+    fit_near(&counts, &areas, prior, PRIOR_PULL)
 }
 
 /// Coefficients of a family: near those of all, in the family's own proportion.
@@ -114,12 +133,14 @@ pub struct About {
     pub source: String,
     /// Programs and versions.
     pub tools: Vec<String>,
+    /// Area of the smallest two-input NAND.
+    pub nand_um2: f64,
 }
 
 /// Fits a model; `held_out` designs are only foreseen, never fitted.
 pub fn fit_model(about: About, training: &[Sample], held_out: &[Sample]) -> Model {
     let rows = rows(training);
-    let common = fit_rows(&rows.iter().collect::<Vec<_>>());
+    let common = fit_rows(&rows, &prior(register(training), about.nand_um2));
     let mut families: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
     for row in &rows {
         families.entry(&row.family).or_default().push(row);
@@ -159,6 +180,8 @@ fn fit_period(samples: &[Sample]) -> Period {
     if points.is_empty() {
         return Period { exponent: 1.0, ..Period::default() };
     }
+    let slope = points.iter().map(|(_, x, y)| y - x).sum::<f64>() / points.len() as f64;
+    let slope = rounded(slope.exp());
     let mut period = Period::default();
     // Line and distances in turn: both converge.
     for _ in 0..50 {
@@ -176,7 +199,7 @@ fn fit_period(samples: &[Sample]) -> Period {
             entry.1 += 1.0;
         }
         let classes = classes.into_iter().map(|(class, (sum, count))| (class, sum / (count + 0.3))).collect();
-        period = Period { exponent, common, classes };
+        period = Period { exponent, common, slope, classes };
     }
     period.exponent = rounded(period.exponent);
     period.common = rounded(period.common);
@@ -300,7 +323,10 @@ mod tests {
         let (held_out, training): (Vec<_>, Vec<_>) = all.into_iter().enumerate().partition(|(i, _)| i % 4 == 1);
         let strip = |list: Vec<(usize, Sample)>| list.into_iter().map(|(_, s)| s).collect::<Vec<_>>();
         let (held_out, training) = (strip(held_out), strip(training));
-        let model = fit_model(About { name: "t".into(), ..About::default() }, &training, &held_out);
+        let about = About { name: "t".into(), nand_um2: 0.8, ..About::default() };
+        let model = fit_model(about, &training, &held_out);
+        // What no design has is as large as its cells.
+        assert!((model.area_um2["xors"] - 1.6).abs() < 1e-9, "{:?}", model.area_um2);
         let quality = model.held_out;
         assert_eq!((quality.designs, quality.arrays), (held_out.len(), held_out.len()));
         assert!(quality.area_worst_percent < 2.0 && quality.freq_worst_percent < 2.0, "{quality:?}");

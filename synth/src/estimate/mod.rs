@@ -1,5 +1,6 @@
 //! Estimates of area, frequency and energy from a Config alone, by models fitted on synthesised designs.
 
+mod canonical;
 pub mod census;
 pub mod collect;
 mod estimator;

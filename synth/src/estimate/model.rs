@@ -49,7 +49,9 @@ pub struct Period {
     pub exponent: f64,
     /// Logarithm of the factor of all.
     pub common: f64,
-    /// By [`class`]: what is added to it.
+    /// Period in ns for a path of 1, the least of a design whose class no fit has seen.
+    pub slope: f64,
+    /// By [`class`]: what is added to the logarithm.
     pub classes: BTreeMap<String, f64>,
 }
 
@@ -141,8 +143,11 @@ impl Model {
 
     /// Period in ns of a design whose longest path is `path`.
     pub fn period_ns(&self, class: &str, path: f64) -> f64 {
-        let own = self.period.classes.get(class).copied().unwrap_or(0.0);
-        (self.period.common + own + self.period.exponent * path.max(1e-3).ln()).exp()
+        let of = |own: f64| (self.period.common + own + self.period.exponent * path.max(1e-3).ln()).exp();
+        match self.period.classes.get(class) {
+            Some(own) => of(*own),
+            None => of(0.0).max(self.period.slope * path),
+        }
     }
 
     /// Energy in pJ of a cycle of an array at work, without the clock's.
@@ -179,6 +184,19 @@ impl Model {
             let (module, instances, ffs) = (module.clone(), part.instances, bits as u64);
             let seq_area_um2 = (self.register_um2 * bits).min(area_um2);
             cost.modules.push(ModuleCost { module, instances, area_um2, seq_area_um2, ffs, ..ModuleCost::default() });
+        }
+        let seen = |module: &&ModuleCost| self.families.contains_key(&outline.parts[&module.module].family);
+        let seen: f64 = cost.modules.iter().filter(seen).map(|module| module.area_um2).sum();
+        if seen < 0.95 * area {
+            let percent = 100.0 * seen / area.max(1e-9);
+            cost.remarks.push(format!(
+                "{percent:.0} % of the cells are of modules like those that the model was fitted on; the rest follows from \
+                 the sizes of cells alone"
+            ));
+        }
+        if !self.period.classes.contains_key(&class(config, unit)) {
+            cost.remarks
+                .push(format!("no {unit} was among the designs that the model was fitted on: the clock is a guess"));
         }
         cost.modules.sort_by(|a, b| b.area_um2.total_cmp(&a.area_um2).then_with(|| a.module.cmp(&b.module)));
         let period_ns = self.period_ns(&class(config, unit), outline.path);

@@ -172,6 +172,17 @@ impl Library {
         Ok(Self { name: root.name().to_string(), cells, time_ns, cap_ff, wire })
     }
 
+    /// Area of the smallest two-input NAND; 0 if there is none.
+    pub fn nand_area(&self) -> f64 {
+        let is_nand = |function: &Function, cell: &Cell| {
+            let inputs: Vec<&str> =
+                cell.pins.iter().filter(|pin| !pin.is_output).map(|pin| pin.name.as_str()).collect();
+            let value = |a: bool, b: bool| function.eval(&|name: &str| if name == inputs[0] { a } else { b });
+            inputs.len() == 2 && !value(true, true) && value(true, false) && value(false, true) && value(false, false)
+        };
+        self.smallest(is_nand).map_or(0.0, |(cell, _)| cell.area)
+    }
+
     /// Cells of one output, smallest area first, whose function is `wanted` of its one input (constants have none).
     pub fn smallest(&self, wanted: impl Fn(&Function, &Cell) -> bool) -> Option<(&Cell, &Pin)> {
         let fits = |cell: &'_ &Cell| {
