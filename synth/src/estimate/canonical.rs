@@ -8,9 +8,15 @@ use super::outline::Outline;
 use crate::asic::MOST_FLOP_BITS;
 
 /// Words of each half of the activation buffer, and of each accumulator bank, with which outlines are made: no other
-/// memory has so many. Addresses have 11 and 10 bits then; what a few bits more or less cost is left out.
+/// memory has so many. Addresses have 11 and 10 bits then; what a few bits more or less cost is left out where it is lost
+/// beside the rest.
 const ACT_WORDS: u32 = 2039;
 const ACC_WORDS: u32 = 1021;
+
+/// PEs beside which the width of addresses is lost.
+const LARGE_ARRAY: u32 = 128;
+/// Most words of either that instructions can address.
+const ADDRESSED_WORDS: u32 = 1 << 14;
 
 /// The Config with which a unit's outline is made.
 pub fn canonical(config: &Config, unit: &str) -> Config {
@@ -41,8 +47,9 @@ pub fn canonical(config: &Config, unit: &str) -> Config {
         "mm" | "array" => {
             without_vector(&mut canon);
             (canon.bus.data_bits, canon.dma.outstanding, canon.dma.burst_beats) = (64, 1, 16);
-            // Sums that stay are as wide as the activation buffer is long.
-            if config.array.dataflow == Dataflow::Ws {
+            // Sums that stay are as wide as the activation buffer is long; beside few PEs addresses count.
+            let is_large = config.array.rows * config.array.cols >= LARGE_ARRAY;
+            if config.array.dataflow == Dataflow::Ws && (is_large || unit == "array") {
                 let tiles = canon.buffer.weight_tiles;
                 without_buffers(&mut canon);
                 canon.buffer.weight_tiles = if unit == "mm" { tiles } else { 2 };
@@ -87,8 +94,10 @@ pub fn restored(mut outline: Outline, config: &Config, unit: &str) -> Outline {
     if unit != "mm" || config.array.dataflow == Dataflow::Os {
         return outline;
     }
-    let act = (ACT_WORDS, 8 * (config.array.rows + 1), config.top_act_words());
-    let acc = (ACC_WORDS, config.array.cols * config.top_acc_bits(), config.top_acc_words());
+    let act_words = config.top_act_words().min(ADDRESSED_WORDS);
+    let acc_words = config.top_acc_words().min(ADDRESSED_WORDS);
+    let act = (ACT_WORDS, 8 * (config.array.rows + 1), act_words);
+    let acc = (ACC_WORDS, config.array.cols * config.top_acc_bits(), acc_words);
     let mut renamed = Vec::new();
     for (name, part) in &mut outline.parts {
         for memory in &mut part.census.memories {
