@@ -10,7 +10,7 @@ use golden::quantize::{PtqOptions, Recipe, Windows, quantize_model};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use sim::fast::{Fast, Options};
-use sim::lower::program::{Job, decode, lower};
+use sim::lower::program::{Job, decode, decode_bare, lower, lower_bare};
 use sim::memory::Timing;
 use spec::isa::{Field, Instr, Machine, Op, Program, Queue, Segment};
 use spec::model::QModel;
@@ -25,7 +25,17 @@ fn model(coding: Coding, seed: u64) -> QModel {
 }
 
 fn program(config: &Config, model: &QModel, prompt: &[u32]) -> Program {
-    lower(config, model, &Job { prompt, tokens: 2, logits: true }).unwrap_or_else(|e| panic!("{e}"))
+    let job = Job { prompt, tokens: 2, logits: true };
+    let program = lower(config, model, &job).unwrap_or_else(|e| panic!("{e}"));
+    same_but_memory(&program, &lower_bare(config, model, &job).unwrap_or_else(|e| panic!("{e}")));
+    program
+}
+
+/// A program without what memory holds differs in nothing else.
+fn same_but_memory(program: &Program, bare: &Program) {
+    let mut emptied = program.clone();
+    emptied.segments.iter_mut().for_each(|segment| segment.data.clear());
+    assert!(*bare == emptied, "another program, or memory that holds something");
 }
 
 #[test]
@@ -113,6 +123,37 @@ fn the_chord_takes_as_long_as_its_step() {
     let fast = Fast::new(&config).unwrap();
     let refused = fast.run(&program, Timing::latency(20), Options { values: false, ..Options::default() });
     assert!(refused.unwrap_err().to_string().contains("depends on values"));
+}
+
+/// What does not belong to [`sim::fast::Sizes`] costs no cycles.
+#[test]
+fn equal_sizes_take_equal_cycles() {
+    let config = small(&[Format::W8a8]);
+    let model = model(Coding::new(Format::W8a8), 5);
+    let job = Job { prompt: &[3, 1, 4], tokens: 1, logits: false };
+    let cycles = |config: &Config| {
+        let fast = Fast::new(config).unwrap();
+        let program = lower_bare(config, &model, &job).unwrap();
+        (fast.sizes().clone(), fast.schedule(&program, Timing::latency(20), &[]).unwrap())
+    };
+    let (sizes, expected) = cycles(&config);
+    let changes: [fn(&mut Config); 4] = [
+        |c| c.design.prefix = "other".into(),
+        |c| c.requant.lanes = 1,
+        |c| c.buffer.channels *= 2,
+        |c| c.requant.modes.truncate(1),
+    ];
+    for change in changes {
+        let mut other = config.clone();
+        change(&mut other);
+        other.validate().unwrap();
+        assert_ne!(other, config);
+        assert_eq!(cycles(&other), (sizes.clone(), expected.clone()));
+    }
+    let mut slower = config.clone();
+    slower.vec.dividers = 1;
+    let (other, found) = cycles(&slower);
+    assert!(other != sizes && found.cycles > expected.cycles);
 }
 
 /// Control alone: random instructions of the vector unit with parameters loaded and results stored between them.
@@ -219,10 +260,15 @@ fn the_shipped_model() {
         config.pe.formats = if format == Format::W8a8 { vec![format] } else { vec![Format::W8a8, format] };
         let prompt = &model.tokenizer.encode(TALE).unwrap()[..18];
         let program = match preset {
-            "small" => decode(&config, &q, prompt[0], 47, false),
-            _ => lower(&config, &q, &Job { prompt, tokens: 1, logits: true }),
+            "small" => decode(&config, &q, prompt[0], 47, false).unwrap(),
+            _ => lower(&config, &q, &Job { prompt, tokens: 1, logits: true }).unwrap(),
         };
-        let run = compare(&config, &program.unwrap(), Timing::latency(30), Options::default());
+        let bare = match preset {
+            "small" => decode_bare(&config, &q, prompt[0], 47),
+            _ => lower_bare(&config, &q, &Job { prompt, tokens: 1, logits: true }),
+        };
+        same_but_memory(&program, &bare.unwrap());
+        let run = compare(&config, &program, Timing::latency(30), Options::default());
         println!(
             "{preset}, {}: {} cycles, {} of them of the roofline",
             format.name(),

@@ -10,10 +10,10 @@ mod profile;
 mod values;
 
 use spec::Config;
-use spec::isa::{Output, OutputKind, Program};
+use spec::isa::{Field, Op, Output, OutputKind, Program};
 use spec::profile::Profile;
 
-pub use self::clock::Spent;
+pub use self::clock::{Sizes, Spent};
 use self::profile::Attribution;
 use self::values::Values;
 use crate::error::Error;
@@ -31,6 +31,23 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// What tokens say: IDX of every instruction that reads it.
+    fn of_tokens(program: &Program, tokens: &[u32]) -> Result<Self, Error> {
+        let (mut seen, mut found, mut index) = (Self::default(), 0, 0);
+        for (at, instr) in program.instrs.iter().enumerate() {
+            if instr.op() == Op::Sidx {
+                let token = tokens.get(found).copied();
+                index = token.ok_or_else(|| {
+                    Error::Run(format!("tokens: {} given, the program reads more of them: give all", tokens.len()))
+                })?;
+                found += 1;
+            } else if instr.find(Field::Indirect) == Some(1) {
+                seen.indices.push((at as u32, index));
+            }
+        }
+        Ok(seen)
+    }
+
     /// IDX of an instruction that reads it.
     fn index(&self, at: usize) -> Option<u32> {
         find(&self.indices, at)
@@ -50,7 +67,7 @@ fn find<T: Copy>(list: &[(u32, T)], at: usize) -> Option<T> {
 #[derive(Clone, Debug)]
 pub struct Fast {
     config: Config,
-    config_hash: String,
+    sizes: Sizes,
 }
 
 /// What is wanted of a run.
@@ -85,6 +102,15 @@ pub struct FastRun {
     pub is_exact: bool,
 }
 
+/// When a program happens, without what it computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// Cycles from start to done.
+    pub cycles: u64,
+    /// Counters, as the registers tell them.
+    pub counters: Counters,
+}
+
 impl FastRun {
     /// Row `row` of an output of a program; nothing if the program has none, or without values.
     pub fn output(&self, program: &Program, kind: OutputKind, row: u32) -> Option<Vec<i64>> {
@@ -100,7 +126,7 @@ impl Fast {
     /// [`Error::Invalid`] for a Config that is none of an accelerator.
     pub fn new(config: &Config) -> Result<Self, Error> {
         config.check_accelerator().map_err(Error::Invalid)?;
-        Ok(Self { config: config.clone(), config_hash: config.hash() })
+        Ok(Self { config: config.clone(), sizes: Sizes::new(config) })
     }
 
     /// Runs a program on a machine and a memory fresh from reset.
@@ -110,6 +136,34 @@ impl Fast {
     /// depends on what it has not written; for a program whose timing cannot be exact.
     pub fn run(&self, program: &Program, timing: Timing, options: Options) -> Result<FastRun, Error> {
         self.run_seen(program, timing, options, |_| {})
+    }
+
+    /// What the cycles of a program depend on: equal sizes, equal cycles.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// When a program happens, the same cycles and counters as those of [`Self::run`], without values: memory need not hold
+    /// any ([`crate::lower::program::schedule`]), and the program is not checked again.
+    ///
+    /// `tokens` are those that the program generates: the k-th `SIDX` reads the k-th of them. Where a load begins in a page
+    /// depends on nothing else that is computed.
+    ///
+    /// # Errors
+    /// [`Error::Run`] for a program of another machine, with more `SIDX` than there are tokens, or with an exponential by
+    /// the chord, whose time depends on its step; for one that hangs.
+    pub fn schedule(&self, program: &Program, timing: Timing, tokens: &[u32]) -> Result<Schedule, Error> {
+        self.check_machine(program)?;
+        let seen = Seen::of_tokens(program, tokens)?;
+        let clock = clock::run(&self.sizes, program, timing, &seen, LEAD_CYCLES, |_| {})?;
+        Ok(Schedule { cycles: clock.cycles, counters: clock.counters() })
+    }
+
+    fn check_machine(&self, program: &Program) -> Result<(), Error> {
+        if program.machine == spec::isa::Machine::new(&self.config) {
+            return Ok(());
+        }
+        Err(Error::Run("the program was made for another machine: lower it again".into()))
     }
 
     /// [`Self::run`]; `see` is shown every cycle from the first one after the start to the last.
@@ -124,11 +178,8 @@ impl Fast {
         mut see: impl FnMut(&Spent),
     ) -> Result<FastRun, Error> {
         program.check().map_err(|e| Error::Run(e.to_string()))?;
-        let machine = spec::isa::Machine::new(&self.config);
-        if program.machine != machine {
-            return Err(Error::Run("the program was made for another machine: lower it again".into()));
-        }
-        let is_indirect = |i: &spec::isa::Instr| i.find(spec::isa::Field::Indirect) == Some(1);
+        self.check_machine(program)?;
+        let is_indirect = |i: &spec::isa::Instr| i.find(Field::Indirect) == Some(1);
         let is_exact = options.values || !program.instrs.iter().any(is_indirect);
         let (seen, memory) = if options.values {
             let mut values = Values::new(&self.config, program);
@@ -137,11 +188,11 @@ impl Fast {
             (Seen::default(), None)
         };
         let mut attribution = Attribution::new(program);
-        let clock = clock::run(&self.config, program, timing, &seen, options.lead_cycles, |spent| {
+        let clock = clock::run(&self.sizes, program, timing, &seen, options.lead_cycles, |spent| {
             attribution.add(spent);
             see(spent);
         })?;
-        let profile = attribution.profile(&self.config_hash);
+        let profile = attribution.profile(&self.config.hash());
         Ok(FastRun { cycles: clock.cycles, counters: clock.counters(), profile, memory, is_exact })
     }
 }

@@ -10,7 +10,7 @@ use crate::kind::{Format, Scaling};
 const ADDRESSED_WORDS: u32 = 1 << 14;
 
 /// What a program needs to know of the hardware, and golden to run it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Machine {
     /// Rows R of the array.

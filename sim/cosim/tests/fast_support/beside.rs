@@ -6,7 +6,7 @@ use sim::accel::Accelerator;
 use sim::accel::profile::Profiler;
 use sim::fast::{Fast, FastRun, LEAD_CYCLES, Options, Spent};
 use sim::memory::Timing;
-use spec::isa::{OutputKind, Program};
+use spec::isa::{Field, Op, OutputKind, Program};
 use spec::{Config, Format};
 
 /// What both say of a cycle: cause, beats read and written, instructions retired.
@@ -88,5 +88,30 @@ fn compare_on(
             }
         }
     }
+    if options.values {
+        same_without_values(&fast, program, timing, options.lead_cycles, &run);
+    }
     run
+}
+
+/// What memory holds and what units compute have no part in when a program happens; only which tokens it finds has.
+fn same_without_values(fast: &Fast, program: &Program, timing: Timing, lead_cycles: u64, run: &FastRun) {
+    let mut bare = program.clone();
+    bare.segments.iter_mut().for_each(|segment| segment.data.clear());
+    let rows = program.output(OutputKind::Tokens).map_or(0, |o| o.rows);
+    let found = (0..rows).filter_map(|row| run.output(program, OutputKind::Tokens, row));
+    let tokens: Vec<u32> = found.flatten().map(|id| id as u32).collect();
+    let is_chord = |instr: &spec::isa::Instr| instr.find(Field::Chord) == Some(1);
+    let scheduled = fast.schedule(&bare, timing, &tokens);
+    if program.instrs.iter().any(is_chord) {
+        assert!(scheduled.unwrap_err().to_string().contains("depends on values"));
+    } else if lead_cycles == LEAD_CYCLES || (timing.stall_seed.is_none() && timing.beats_per_cycles == (1, 1)) {
+        // Only a memory that stalls or waits tells when the run began.
+        let scheduled = scheduled.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((scheduled.cycles, scheduled.counters), (run.cycles, run.counters.clone()));
+        if program.instrs.iter().any(|instr| instr.op() == Op::Sidx) {
+            let refused = fast.schedule(&bare, timing, &[]).unwrap_err().to_string();
+            assert!(refused.contains("tokens: 0 given"), "{refused}");
+        }
+    }
 }

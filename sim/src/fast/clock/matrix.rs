@@ -1,6 +1,6 @@
-//! The matrix unit of a Config's dataflow.
+//! The matrix unit of a dataflow.
 
-use spec::{Config, Dataflow};
+use spec::Dataflow;
 
 use super::mm::{Mm, MmNow, MmSizes, MmWork};
 use super::mm_os::MmOs;
@@ -14,8 +14,8 @@ pub(super) enum Matrix {
 }
 
 impl Matrix {
-    pub fn new(config: &Config, sizes: MmSizes) -> Self {
-        match config.array.dataflow {
+    pub fn new(dataflow: Dataflow, sizes: MmSizes) -> Self {
+        match dataflow {
             Dataflow::Ws => Self::Ws(Mm::new(sizes)),
             Dataflow::Os => Self::Os(MmOs::new(sizes)),
         }

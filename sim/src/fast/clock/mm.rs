@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::cells::Reserve;
 
 /// What the unit depends on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct MmSizes {
     /// Words of a tile: cycles of its preload.
     pub preload_cycles: u32,

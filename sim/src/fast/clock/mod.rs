@@ -14,22 +14,22 @@ mod mm_os;
 mod plan;
 mod port;
 mod seq;
+mod sizes;
 mod vec;
 mod vec_plan;
 
 use hdl::unit::memory_port::FETCH;
-use hdl::unit::mm_plan::MmPlan;
 use spec::isa::{Program, image};
-use spec::{Config, regs};
+use spec::regs;
 
 use self::head::HeadSizes;
 use self::load::LoadUnit;
 use self::matrix::Matrix;
 use self::memory::{Asked, MemoryClock};
-use self::mm::MmSizes;
 use self::plan::{Plan, Work};
 use self::port::{Arbiter, Bursts, Reader, Writer};
 use self::seq::{Fetch, Fetches, Header, Issue, Tokens};
+pub use self::sizes::Sizes;
 use self::vec::{OutSizes, VecUnit};
 use super::Seen;
 use crate::error::Error;
@@ -95,21 +95,12 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(config: &Config, program: &Program, timing: Timing) -> Self {
-        let beat_bytes = config.beat_bytes();
-        let plan = MmPlan::accelerator(config);
+    fn new(sizes: &Sizes, program: &Program, timing: Timing) -> Self {
+        let beat_bytes = sizes.beat_bytes;
         let fetch = Bursts::new(FETCH.outstanding, FETCH.beats, beat_bytes);
-        let load = Bursts::new(config.dma.outstanding, config.dma.burst_beats, beat_bytes);
-        let sizes = MmSizes {
-            preload_cycles: config.preload_cycles(),
-            weight_words: config.weight_words(),
-            array_stages: plan.array_stages(config),
-            scale_stages: plan.scale_stages(),
-            flight_depth: plan.flight_depth(config),
-            scale_depth: plan.scale_depth(config),
-        };
-        let (cols, bands) = (config.array.cols, config.preload_rows());
-        let lanes = config.vec_lanes().min(hdl::unit::vec::plan::MOST_LANES);
+        let load = Bursts::new(sizes.outstanding, sizes.burst_beats, beat_bytes);
+        let (cols, bands) = (sizes.cols, sizes.preload_rows);
+        let lanes = sizes.lanes.min(hdl::unit::vec::plan::MOST_LANES);
         let program_beat = (image::code_addr(program) / u64::from(beat_bytes)) as u32;
         let program_beats = (16 * program.instrs.len() as u64).div_ceil(u64::from(beat_bytes)) as u32;
         Self {
@@ -117,13 +108,13 @@ impl Machine {
             memory: MemoryClock::new(timing),
             fetch_reader: Reader::new(fetch),
             load_reader: Reader::new(load),
-            arbiter: Arbiter::new(FETCH.outstanding + config.dma.outstanding),
+            arbiter: Arbiter::new(FETCH.outstanding + sizes.outstanding),
             writer: Writer::new(load),
-            fetch: Fetch::new(config.bus.data_bits, program.instrs.len() as u32),
+            fetch: Fetch::new(sizes.data_bits, program.instrs.len() as u32),
             queues: [Issue::new(); 4],
             tokens: Tokens::default(),
-            load: LoadUnit::new(HeadSizes::new(beat_bytes, cols, bands, config.preload_cycles())),
-            mm: Matrix::new(config, sizes),
+            load: LoadUnit::new(HeadSizes::new(beat_bytes, cols, bands, sizes.mm.preload_cycles)),
+            mm: Matrix::new(sizes.dataflow, sizes.mm),
             vec: VecUnit::new(OutSizes { lanes_log: lanes.ilog2(), beat_log: beat_bytes.ilog2() }),
             fetch_cmd: (program_beat, program_beats),
             silent_cycles: 0,
@@ -251,15 +242,15 @@ impl Machine {
 /// Runs a program's control from its start to its end; `lead_cycles` pass before the start, as software's writes of
 /// registers take them. `see` is shown each cycle of the run.
 pub(super) fn run(
-    config: &Config,
+    sizes: &Sizes,
     program: &Program,
     timing: Timing,
     seen: &Seen,
     lead_cycles: u64,
     mut see: impl FnMut(&Spent),
 ) -> Result<Clock, Error> {
-    let plan = Plan::new(config, program, seen)?;
-    let mut machine = Machine::new(config, program, timing);
+    let plan = Plan::new(sizes, program, seen)?;
+    let mut machine = Machine::new(sizes, program, timing);
     for _ in 0..lead_cycles {
         machine.cycle(&plan, false);
     }

@@ -1,12 +1,13 @@
 //! What a program's instructions mean to the units' control.
 
 use spec::isa::{Field, Instr, Op, Program, Queue};
-use spec::{Config, Format, Operand, Scaling, stream};
+use spec::{Format, Operand, Scaling, stream};
 
 use super::head::HeadWork;
 use super::load::{LoadKind, LoadWork};
 use super::mm::MmWork;
 use super::seq::{HALT, Header, INFO, SYNC};
+use super::sizes::Sizes;
 use super::vec::VecWork;
 use super::vec_plan::VecPlan;
 use crate::error::Error;
@@ -35,9 +36,9 @@ pub(super) struct Plan {
 
 impl Plan {
     /// `seen`: what the values say of instructions whose timing depends on them.
-    pub fn new(config: &Config, program: &Program, seen: &Seen) -> Result<Self, Error> {
+    pub fn new(sizes: &Sizes, program: &Program, seen: &Seen) -> Result<Self, Error> {
         let mut plan = Self { headers: Vec::new(), works: Vec::new() };
-        let vec = VecPlan::new(config);
+        let vec = VecPlan::new(sizes);
         for (at, instr) in program.instrs.iter().enumerate() {
             let bits = instr.encode();
             let queue = match instr.op() {
@@ -55,15 +56,15 @@ impl Plan {
             let refused = |what: String| Error::Run(format!("instruction {at}, {}: {what}", instr.op().name()));
             plan.works.push(match instr.op().queue() {
                 Queue::Control => Work::Control,
-                Queue::Load => Work::Load(load(config, instr, seen.index(at)).map_err(refused)?),
-                Queue::Mm => Work::Mm(matrix(config, instr)),
+                Queue::Load => Work::Load(load(sizes, instr, seen.index(at)).map_err(refused)?),
+                Queue::Mm => Work::Mm(matrix(sizes, instr)),
                 Queue::Vec => Work::Vec(vec.work(instr, seen.step(at)).map_err(refused)?),
                 Queue::Store => {
                     let (addr, bytes) = (instr.get(Field::Addr) as u32, instr.get(Field::Bytes) as u32);
-                    if !addr.is_multiple_of(config.beat_bytes()) {
+                    if !addr.is_multiple_of(sizes.beat_bytes) {
                         return Err(refused(format!("address {addr:#x} does not stand on a beat")));
                     }
-                    Work::Store(addr / config.beat_bytes(), bytes.div_ceil(config.beat_bytes()))
+                    Work::Store(addr / sizes.beat_bytes, bytes.div_ceil(sizes.beat_bytes))
                 }
             });
         }
@@ -71,19 +72,19 @@ impl Plan {
     }
 }
 
-fn load(config: &Config, instr: &Instr, index: Option<u32>) -> Result<LoadWork, String> {
+fn load(sizes: &Sizes, instr: &Instr, index: Option<u32>) -> Result<LoadWork, String> {
     let get = |field| instr.get(field) as u32;
-    let beat_bytes = config.beat_bytes();
+    let beat_bytes = sizes.beat_bytes;
     let mut addr = get(Field::Addr);
     let mut work = LoadWork { reads: 1, ..LoadWork::default() };
     match instr.op() {
         Op::Ldw => {
             let format = Format::ALL[instr.index(Field::Format)];
-            if !config.pe.formats.contains(&format) {
+            if !sizes.formats.contains(&format) {
                 return Err(format!("the hardware has no {}", format.name()));
             }
-            let bits = config.preload_rows() * config.array.cols * format.weight().bits();
-            let packing = stream::packing(config.bus.data_bits, bits);
+            let bits = sizes.preload_rows * sizes.cols * format.weight().bits();
+            let packing = stream::packing(sizes.data_bits, bits);
             let words = get(Field::Words);
             let stream::Packing { words_per_beat, beats_per_word } = packing;
             work.kind = LoadKind::Words { words, words_per_beat, beats_per_word };
@@ -92,9 +93,9 @@ fn load(config: &Config, instr: &Instr, index: Option<u32>) -> Result<LoadWork, 
         Op::Ldh => {
             let (rows, dim, tiles) = (get(Field::Tokens), get(Field::Dim), get(Field::Tiles));
             let is_direct = instr.flag(Field::Mode);
-            let most_rows = if is_direct { config.array.rows } else { config.array.cols };
-            let most_tiles = HEAD_BYTES.div_ceil(config.array.rows).max(HEAD_BYTES.div_ceil(config.array.cols));
-            let has_heads = config.pe.formats.iter().any(|f| f.weight() == Operand::Int8);
+            let most_rows = if is_direct { sizes.rows } else { sizes.cols };
+            let most_tiles = HEAD_BYTES.div_ceil(sizes.rows).max(HEAD_BYTES.div_ceil(sizes.cols));
+            let has_heads = sizes.formats.iter().any(|f| f.weight() == Operand::Int8);
             if !has_heads || dim > HEAD_BYTES || rows > most_rows || tiles > most_tiles {
                 return Err("the head buffer does not hold it".into());
             }
@@ -106,10 +107,10 @@ fn load(config: &Config, instr: &Instr, index: Option<u32>) -> Result<LoadWork, 
         _ => {
             let n = get(Field::N);
             let bytes = [1, 1, 2, 2, 4][instr.index(Field::Type)];
-            if get(Field::Dst) + n > config.vec.params {
+            if get(Field::Dst) + n > sizes.params {
                 return Err("the parameter memory does not hold it".into());
             }
-            let group = config.vec_lanes().min(beat_bytes / bytes);
+            let group = sizes.lanes.min(beat_bytes / bytes);
             work.kind = LoadKind::Params { n, group, groups: beat_bytes / bytes / group };
             work.count = (n * bytes).div_ceil(beat_bytes);
             if instr.flag(Field::Indirect) {
@@ -126,18 +127,18 @@ fn load(config: &Config, instr: &Instr, index: Option<u32>) -> Result<LoadWork, 
     Ok(work)
 }
 
-fn matrix(config: &Config, instr: &Instr) -> MmWork {
+fn matrix(sizes: &Sizes, instr: &Instr) -> MmWork {
     let get = |field| instr.get(field) as u32;
     let format = Format::ALL[instr.index(Field::Format)];
     let scaling = Scaling::ALL[instr.index(Field::Scaling)];
     // A scaling that the hardware does not have is none.
-    let block = scaling.block().filter(|_| config.builds_scaling(scaling)).map(|block| block as u32);
+    let block = scaling.block().filter(|_| sizes.scalings.contains(&scaling)).map(|block| block as u32);
     MmWork {
         rows: get(Field::Rows),
         k_tiles: get(Field::KTiles),
         n_tiles: get(Field::NTiles),
         adds: instr.flag(Field::Add),
-        block_tiles: block.map_or(0, |block| block.div_ceil(config.array.rows.min(block))),
-        header_words: 8u32.div_ceil(config.preload_rows() * format.weight().bits()),
+        block_tiles: block.map_or(0, |block| block.div_ceil(sizes.rows.min(block))),
+        header_words: 8u32.div_ceil(sizes.preload_rows * format.weight().bits()),
     }
 }

@@ -1,8 +1,8 @@
 //! How long the vector unit's instructions take.
 
-use spec::Config;
 use spec::isa::{Field, Instr, Op, Queue};
 
+use super::sizes::Sizes;
 use super::vec::{RowWork, VecWork};
 
 /// Most lanes, most bits of a quotient.
@@ -29,11 +29,11 @@ pub(super) struct VecPlan {
 }
 
 impl VecPlan {
-    pub fn new(config: &Config) -> Self {
-        let quotient_bits = config.vec.quotient_bits;
+    pub fn new(sizes: &Sizes) -> Self {
+        let quotient_bits = sizes.quotient_bits;
         Self {
-            lanes: config.vec_lanes().min(MOST_LANES),
-            dividers: config.vec.dividers.min(MOST_QBITS.div_ceil(quotient_bits)),
+            lanes: sizes.lanes.min(MOST_LANES),
+            dividers: sizes.dividers.min(MOST_QBITS.div_ceil(quotient_bits)),
             quotient_bits,
         }
     }

@@ -12,14 +12,16 @@ use crate::lower::pack::BeatWriter;
 /// Segments so far, each on a beat.
 pub(super) struct Image {
     machine: Machine,
+    /// Whether memory is to hold anything; otherwise addresses alone are wanted.
+    is_filled: bool,
     pub segments: Vec<Segment>,
     next: u64,
 }
 
 impl Image {
     /// An empty memory.
-    pub fn new(machine: Machine) -> Self {
-        Self { machine, segments: vec![], next: 0 }
+    pub fn new(machine: Machine, is_filled: bool) -> Self {
+        Self { machine, is_filled, segments: vec![], next: 0 }
     }
 
     /// Adds `len` bytes of which the first are `data`, and gives their address.
@@ -38,14 +40,16 @@ impl Image {
         Ok(addr as u32)
     }
 
-    /// Adds data.
-    pub fn bytes(&mut self, name: &str, data: Vec<u8>) -> Result<u32, Error> {
-        self.add(name, data.len(), data)
+    /// Adds `len` bytes that are `data`.
+    pub fn bytes(&mut self, name: &str, len: usize, data: impl FnOnce() -> Vec<u8>) -> Result<u32, Error> {
+        let data = if self.is_filled { data() } else { vec![] };
+        debug_assert!(!self.is_filled || data.len() == len, "{name}: {} bytes where {len} were announced", data.len());
+        self.add(name, len, data)
     }
 
     /// Adds unsigned 16-bit numbers.
-    pub fn u16s(&mut self, name: &str, data: impl IntoIterator<Item = u16>) -> Result<u32, Error> {
-        self.bytes(name, data.into_iter().flat_map(u16::to_le_bytes).collect())
+    pub fn u16s(&mut self, name: &str, data: impl ExactSizeIterator<Item = u16>) -> Result<u32, Error> {
+        self.bytes(name, 2 * data.len(), || data.flat_map(u16::to_le_bytes).collect())
     }
 }
 
@@ -80,34 +84,48 @@ pub(super) fn linear(image: &mut Image, layer: &QLayer, part_tiles: usize) -> Re
     let cols = machine.cols as usize;
     let part_tiles = part_tiles.min(n.div_ceil(cols)).max(1);
     let name = |part: &str| format!("{}.{part}", layer.linear.name);
-    let (mut parts, mut weights, mut align, mut sums) = (vec![], vec![], vec![], vec![]);
-    let fill = |bytes: &mut Vec<u8>| bytes.resize(bytes.len().next_multiple_of(machine.beat_bytes as usize), 0);
+    let mut parts = vec![];
+    let beats = |bytes: usize| bytes.next_multiple_of(machine.beat_bytes as usize);
+    let packing = spec::stream::packing(8 * machine.beat_bytes, machine.word_bits(layer.linear.format));
+    let has_sums = layer.acts == ActMode::Asymmetric;
+    // Ends of what was laid out so far: weights, alignment factors, sums.
+    let mut ends = [0; 3];
     for first in (0..n).step_by(part_tiles * cols) {
         let count = (n - first).min(part_tiles * cols);
         let n_tiles = count.div_ceil(cols);
         let words = n_tiles * machine.column_words(k as u32, layer.linear.format, layer.scaling) as usize;
-        parts.push(Part {
-            first,
-            n: count,
-            n_tiles,
-            weights: weights.len() as u32,
-            words,
-            align: align.len() as u32,
-            sums: sums.len() as u32,
-        });
-        weights.extend(pack(&machine, layer, first / cols..first / cols + n_tiles));
-        align.extend(layer.linear.align[first..first + count].iter().flat_map(|a| a.to_le_bytes()));
-        fill(&mut align);
-        if layer.acts == ActMode::Asymmetric {
-            sums.extend(layer.linear.sum[first..first + count].iter().flat_map(|a| a.to_le_bytes()));
-            fill(&mut sums);
-        }
+        let [weights, align, sums] = ends.map(|end| end as u32);
+        parts.push(Part { first, n: count, n_tiles, weights, words, align, sums });
+        ends[0] += packing.beats(words as u64) as usize * machine.beat_bytes as usize;
+        ends[1] += beats(2 * count);
+        ends[2] += if has_sums { beats(4 * count) } else { 0 };
     }
-    let at = (image.bytes(&name("weight"), weights)?, image.bytes(&name("align"), align)?);
-    let sums = if sums.is_empty() { 0 } else { image.bytes(&name("sum"), sums)? };
+    let fill = |bytes: &mut Vec<u8>| bytes.resize(beats(bytes.len()), 0);
+    let weights = || {
+        let tiles = |part: &Part| part.first / cols..part.first / cols + part.n_tiles;
+        parts.iter().flat_map(|part| pack(&machine, layer, tiles(part))).collect()
+    };
+    let align = || {
+        let mut bytes = vec![];
+        for part in &parts {
+            bytes.extend(layer.linear.align[part.first..part.first + part.n].iter().flat_map(|a| a.to_le_bytes()));
+            fill(&mut bytes);
+        }
+        bytes
+    };
+    let sums = || {
+        let mut bytes = vec![];
+        for part in &parts {
+            bytes.extend(layer.linear.sum[part.first..part.first + part.n].iter().flat_map(|a| a.to_le_bytes()));
+            fill(&mut bytes);
+        }
+        bytes
+    };
+    let at = [image.bytes(&name("weight"), ends[0], weights)?, image.bytes(&name("align"), ends[1], align)?];
+    let sums = if has_sums { image.bytes(&name("sum"), ends[2], sums)? } else { 0 };
     for part in &mut parts {
-        part.weights += at.0;
-        part.align += at.1;
+        part.weights += at[0];
+        part.align += at[1];
         part.sums += sums;
     }
     Ok(Linear { parts })
@@ -180,23 +198,29 @@ fn header(beats: &mut BeatWriter, word_bits: u32, scales: impl Iterator<Item = u
 /// Address of the rows of the embedding table and bytes from one to the next: codes, then the row's shift, 16 bits each.
 pub(super) fn embedding(image: &mut Image, model: &QModel, shape: &Shape) -> Result<(u32, usize), Error> {
     let stride = image.machine.whole_beats(2 * (shape.hidden as u32 + 1)) as usize;
-    let mut bytes = Vec::with_capacity(stride * shape.vocab);
-    for (id, &shift) in model.embedding.shift.iter().enumerate() {
-        bytes.extend(model.embedding.codes.row(id).iter().flat_map(|c| c.to_le_bytes()));
-        bytes.extend(i16::from(shift).to_le_bytes());
-        bytes.resize((id + 1) * stride, 0);
-    }
-    Ok((image.bytes("embedding", bytes)?, stride))
+    let rows = || {
+        let mut bytes = Vec::with_capacity(stride * shape.vocab);
+        for (id, &shift) in model.embedding.shift.iter().enumerate() {
+            bytes.extend(model.embedding.codes.row(id).iter().flat_map(|c| c.to_le_bytes()));
+            bytes.extend(i16::from(shift).to_le_bytes());
+            bytes.resize((id + 1) * stride, 0);
+        }
+        bytes
+    };
+    Ok((image.bytes("embedding", stride * shape.vocab, rows)?, stride))
 }
 
 /// Address of the rotation's tables, and bytes from one position to the next: cosines, then sines, 16 bits each.
 pub(super) fn rope(image: &mut Image, model: &QModel, positions: usize) -> Result<(u32, usize), Error> {
     let stride = image.machine.whole_beats(4 * model.rope.cos.cols as u32) as usize;
-    let mut bytes = Vec::with_capacity(stride * positions);
-    for position in 0..positions {
-        let row = model.rope.cos.row(position).iter().chain(model.rope.sin.row(position));
-        bytes.extend(row.flat_map(|x| x.to_le_bytes()));
-        bytes.resize((position + 1) * stride, 0);
-    }
-    Ok((image.bytes("rope", bytes)?, stride))
+    let tables = || {
+        let mut bytes = Vec::with_capacity(stride * positions);
+        for position in 0..positions {
+            let row = model.rope.cos.row(position).iter().chain(model.rope.sin.row(position));
+            bytes.extend(row.flat_map(|x| x.to_le_bytes()));
+            bytes.resize((position + 1) * stride, 0);
+        }
+        bytes
+    };
+    Ok((image.bytes("rope", stride * positions, tables)?, stride))
 }

@@ -54,6 +54,8 @@ pub(super) struct Wanted {
     pub logits: bool,
     /// N tiles of a part of the head.
     pub head_tiles: usize,
+    /// Whether memory is to hold anything.
+    pub is_filled: bool,
 }
 
 impl Layout {
@@ -65,7 +67,7 @@ impl Layout {
         shape: &Shape,
         wanted: &Wanted,
     ) -> Result<(Self, Vec<Segment>, Vec<Output>, Vec<(u32, u32)>), Error> {
-        let mut image = Image::new(machine.clone());
+        let mut image = Image::new(machine.clone(), wanted.is_filled);
         let (embedding, embedding_stride) = image::embedding(&mut image, model, shape)?;
         let (rope, rope_stride) = image::rope(&mut image, model, wanted.positions)?;
         let cache_stride = machine.whole_beats(shape.head_dim as u32) as usize;

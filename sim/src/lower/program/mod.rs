@@ -73,6 +73,19 @@ struct Lower<'m> {
 /// that it does not compute, accumulators too narrow for scales of blocks, buffers too small for one row (with the
 /// smallest size that would do).
 pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Error> {
+    prompted(config, model, job, true)
+}
+
+/// As [`lower`], without what memory holds at the start: the instructions, marks and addresses, so all that cycles depend
+/// on, at a small part of the cost. No simulator of values can run it.
+///
+/// # Errors
+/// Those of [`lower`].
+pub fn lower_bare(config: &Config, model: &QModel, job: &Job) -> Result<Program, Error> {
+    prompted(config, model, job, false)
+}
+
+fn prompted(config: &Config, model: &QModel, job: &Job, is_filled: bool) -> Result<Program, Error> {
     let machine = Machine::new(config);
     let shape = Shape::new(model)?;
     check_job(&shape, job)?;
@@ -82,7 +95,7 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
     let token_plan = Plan::new(config, &machine, model, &shape, 1, positions)?;
     let prompt_plan = Plan::new(config, &machine, model, &shape, job.prompt.len(), job.prompt.len())?;
     let head_tiles = head_tiles(&machine, model, job.logits, prompt_plan.slot_len.min(token_plan.slot_len))?;
-    let wanted = Wanted { positions, tokens: job.tokens, logits: job.logits, head_tiles };
+    let wanted = Wanted { positions, tokens: job.tokens, logits: job.logits, head_tiles, is_filled };
     let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
     let e = Emit::new(machine.clone(), written);
     let mut lower = Lower { model, shape, layout, plan: prompt_plan, e, pass: 0, slot: 0, bank: false };
@@ -114,6 +127,25 @@ pub fn lower(config: &Config, model: &QModel, job: &Job) -> Result<Program, Erro
 /// # Errors
 /// Those of [`lower`].
 pub fn decode(config: &Config, model: &QModel, token: u32, position: usize, logits: bool) -> Result<Program, Error> {
+    alone(config, model, token, position, logits, true)
+}
+
+/// As [`decode`], without what memory holds at the start: see [`lower_bare`].
+///
+/// # Errors
+/// Those of [`lower`].
+pub fn decode_bare(config: &Config, model: &QModel, token: u32, position: usize) -> Result<Program, Error> {
+    alone(config, model, token, position, false, false)
+}
+
+fn alone(
+    config: &Config,
+    model: &QModel,
+    token: u32,
+    position: usize,
+    logits: bool,
+    is_filled: bool,
+) -> Result<Program, Error> {
     let machine = Machine::new(config);
     let shape = Shape::new(model)?;
     let prompt = vec![token; position + 1];
@@ -121,7 +153,7 @@ pub fn decode(config: &Config, model: &QModel, token: u32, position: usize, logi
     check_formats(config, &machine, model, &shape)?;
     let plan = Plan::new(config, &machine, model, &shape, 1, position + 1)?;
     let head_tiles = head_tiles(&machine, model, logits, plan.slot_len)?;
-    let wanted = Wanted { positions: position + 1, tokens: 1, logits, head_tiles };
+    let wanted = Wanted { positions: position + 1, tokens: 1, logits, head_tiles, is_filled };
     let (layout, segments, outputs, written) = Layout::new(&machine, model, &shape, &wanted)?;
     let e = Emit::new(machine.clone(), written);
     let mut lower = Lower { model, shape, layout, plan, e, pass: position, slot: 0, bank: false };

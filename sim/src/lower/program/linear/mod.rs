@@ -101,10 +101,10 @@ pub fn linear(config: &Config, layer: &QLayer, input: &LinearInput) -> Result<Pr
     check_input(layer, input)?;
     let ((m, _), n) = (input.shape(), layer.linear.weight.rows);
     let plan = LinearPlan::new(config, &machine, layer, input)?;
-    let mut image = Image::new(machine.clone());
+    let mut image = Image::new(machine.clone(), true);
     let (bytes, number) = plan::number_type(input);
     let stride = machine.whole_beats((bytes * layer.linear.weight.cols) as u32) as usize;
-    let rows = image.bytes("rows", plan::row_bytes(input, bytes, stride))?;
+    let rows = image.bytes("rows", stride * m, || plan::row_bytes(input, bytes, stride))?;
     let parts = image::linear(&mut image, layer, plan.part_tiles)?.parts;
     let zero = image.add("zero", 4, vec![])?;
     let mut output = |kind, name: &str, cols: usize| {
