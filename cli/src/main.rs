@@ -6,6 +6,7 @@ mod args;
 mod cmd;
 mod error;
 mod exit;
+mod explore;
 mod generate;
 mod measured;
 mod output;
@@ -69,6 +70,7 @@ enum Command {
     Synth(cmd::synth::Args),
     Estimate(cmd::estimate::Args),
     Fit(cmd::fit::Args),
+    Explore(cmd::explore::Args),
     Demo(cmd::demo::Args),
 }
 
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
         Command::Synth(args) => cmd::synth::run(args, &output),
         Command::Estimate(args) => cmd::estimate::run(args, &output),
         Command::Fit(args) => cmd::fit::run(args, &output),
+        Command::Explore(args) => cmd::explore::run(args, &output),
         Command::Demo(args) => cmd::demo::run(args, &output),
     };
     let exit = match result {

@@ -5,6 +5,7 @@
 
 pub mod chart;
 mod error;
+mod explored;
 mod figures;
 mod page;
 mod run;
@@ -13,6 +14,7 @@ mod tables;
 mod terminal;
 
 pub use error::Error;
+pub use explored::{Explored, Found, ModelFormat, Point, write_explored};
 pub use figures::figures;
 pub use page::{compare, compared, page, write, write_file};
 pub use run::{Breakdown, Quantity, Run};

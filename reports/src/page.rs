@@ -16,10 +16,10 @@ const TEMPLATE: &str = include_str!("page.html");
 
 /// A heading with one picture, or with one of each run.
 #[derive(Serialize)]
-struct Shown {
-    title: String,
-    caption: String,
-    svgs: Vec<String>,
+pub(crate) struct Shown {
+    pub title: String,
+    pub caption: String,
+    pub svgs: Vec<String>,
 }
 
 /// A value with its unit.
@@ -114,7 +114,7 @@ pub fn compared(a: &Run, b: &Run) -> Vec<[String; 4]> {
         .collect()
 }
 
-fn render(context: minijinja::Value) -> Result<String, Error> {
+pub(crate) fn render(context: minijinja::Value) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     let failed = |error: minijinja::Error| Error::Page(error.to_string());

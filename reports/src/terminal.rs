@@ -9,7 +9,7 @@ use crate::run::Run;
 use crate::table::Table;
 
 /// Columns of a terminal.
-const COLUMNS: usize = 80;
+pub(crate) const COLUMNS: usize = 80;
 /// Most rows of each breakdown.
 const ROWS: usize = 8;
 

@@ -3,7 +3,7 @@
 pub mod hardware;
 pub mod numeric;
 pub mod quantized;
-mod set;
+pub mod set;
 pub mod unit;
 pub mod work;
 

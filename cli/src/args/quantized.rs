@@ -26,6 +26,11 @@ pub struct QuantizedArgs {
 }
 
 impl QuantizedArgs {
+    /// As if a recipe and calibration text had been given on the command line.
+    pub fn of(recipe: Option<String>, calib: Option<PathBuf>) -> Self {
+        Self { recipe, calib }
+    }
+
     /// Whether a recipe was named.
     pub fn has_recipe(&self) -> bool {
         self.recipe.is_some()

@@ -42,7 +42,7 @@ pub fn apply(text: &str, assignments: &[String]) -> Result<String, Error> {
 }
 
 /// A TOML value; a bare word is a string, and where a list stands, words with commas between them are one.
-fn parse(value: &str, is_list: bool) -> Value {
+pub fn parse(value: &str, is_list: bool) -> Value {
     let parsed = toml::from_str::<Table>(&format!("value = {value}")).ok();
     let one = parsed.filter(|table| table.len() == 1).and_then(|mut table| table.remove("value"));
     match one {
@@ -79,7 +79,7 @@ pub fn fields() -> Vec<String> {
 }
 
 /// The fields whose names are nearest to a misspelt one.
-fn near(field: &str, known: &[String]) -> String {
+pub fn near(field: &str, known: &[String]) -> String {
     let mut ranked: Vec<(usize, &String)> = known
         .iter()
         .map(|name| {

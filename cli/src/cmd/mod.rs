@@ -7,6 +7,7 @@ pub mod disasm;
 pub mod doctor;
 pub mod estimate;
 pub mod eval;
+pub mod explore;
 pub mod fit;
 pub mod generate;
 pub mod image;

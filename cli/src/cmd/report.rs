@@ -1,5 +1,6 @@
 //! `systole report`: one page of a run: where cycles and energy went, power over time, heat and battery.
 
+mod area;
 mod operands;
 mod pes;
 
@@ -33,10 +34,11 @@ const MOST_WINDOWS: usize = 400;
     // A comparison needs neither; a run without them says so itself.
     mut_group("hardware", |group| group.required(false)),
     mut_group("work", |group| group.required(false)),
-    mut_arg("prompt", |prompt| prompt.required_unless_present_any(["compare"])),
+    mut_arg("prompt", |prompt| prompt.required_unless_present_any(["compare", "explore"])),
     after_help = "Examples:\n  systole report --preset small --model fairy --prompt \"Once upon a time\" --tokens 2 -o out\n  \
     systole report --preset base --gemm 32x288x288 --unit top --technology sky130 -o sky\n  \
-    systole report --compare out sky\n\n\
+    systole report --compare out sky\n  \
+    systole report --explore swept -o page\n\n\
     The folder gets report.html, which needs no other file, report.json, and each plot as PNG and CSV."
 )]
 pub struct Args {
@@ -50,6 +52,9 @@ pub struct Args {
     /// Lay the reports of two folders side by side instead; the page goes to the third name, otherwise compare.html
     #[arg(long, value_name = "DIR", num_args = 2..=3, conflicts_with_all = ["hardware", "work"])]
     compare: Vec<PathBuf>,
+    /// Write the page of a sweep instead: of the folder that systole explore wrote
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["hardware", "work", "compare"])]
+    explore: Option<PathBuf>,
     /// Thermal resistance from junction to ambient in K/W, for the rise of the junction
     #[arg(long, value_name = "K/W", default_value_t = 20.0)]
     thermal_resistance: f64,
@@ -71,6 +76,9 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     }
     if let [a, b, rest @ ..] = args.compare.as_slice() {
         return compare(a, b, rest.first().map_or(Path::new("compare.html"), PathBuf::as_path));
+    }
+    if let Some(folder) = &args.explore {
+        return crate::explore::page(folder, &args.output);
     }
     if !(0.0..=1e4).contains(&args.thermal_resistance) {
         let cure = "give the package's figure";
@@ -105,6 +113,7 @@ fn run_of(seen: &Seen, told: &Report, thermal_resistance: f64) -> Run {
     cycles(&mut run, &seen.profile);
     if let Some(energy) = &seen.energy {
         amounts(&mut run, energy, &seen.profile, seen.tokens, thermal_resistance);
+        area::add(&mut run, &seen.config, &energy.technology);
     }
     run
 }

@@ -12,6 +12,7 @@ use serde_json::json;
 use sim::engine::{Options, Simulation, simulate, simulate_seen, simulate_with};
 use sim::step::Stepper;
 use sim::step::vcd::{WaveOptions, Waves};
+use spec::Config;
 use spec::energy::Energy;
 use spec::profile::Profile;
 use spec::qmodel::{QActs, QLinear, QRows};
@@ -73,7 +74,9 @@ fn cycles(text: &str) -> Result<Range<u64>, String> {
 pub struct Seen {
     /// What ran, for people.
     pub title: String,
-    /// Hash of the configuration.
+    /// The hardware.
+    pub config: Config,
+    /// Its hash.
     pub config_hash: String,
     /// Where the cycles went.
     pub profile: Profile,

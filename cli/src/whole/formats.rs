@@ -13,6 +13,17 @@ use crate::output::Output;
 /// # Errors
 /// For a configuration that is then not valid.
 pub fn offer(config: &mut Config, formats: impl Iterator<Item = Format>, output: &Output) -> Result<(), Error> {
+    if let Some(remark) = offered(config, formats)? {
+        output.remark(&remark);
+    }
+    Ok(())
+}
+
+/// As [`offer`]; gives what there is to say.
+///
+/// # Errors
+/// For a configuration that is then not valid.
+pub fn offered(config: &mut Config, formats: impl Iterator<Item = Format>) -> Result<Option<String>, Error> {
     let mut needed: Vec<Format> = Vec::new();
     for format in formats.filter(|f| *f != Format::W8a8).chain([Format::W8a8]) {
         if !needed.contains(&format) {
@@ -21,7 +32,7 @@ pub fn offer(config: &mut Config, formats: impl Iterator<Item = Format>, output:
     }
     let missing: Vec<&str> = needed.iter().filter(|f| !config.pe.formats.contains(f)).map(|f| f.name()).collect();
     if missing.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let needs_attention = missing == [Format::W8a8.name()];
     if needs_attention {
@@ -39,6 +50,6 @@ pub fn offer(config: &mut Config, formats: impl Iterator<Item = Format>, output:
     sets.push(format!("--set 'pe.formats=[{}]'", names.join(", ")));
     let why = if needs_attention { ", in which attention multiplies" } else { "" };
     let (missing, sets) = (missing.join(", "), sets.join(" "));
-    output.remark(&format!("the configuration does not offer {missing}{why}; the hardware is as with {sets}"));
-    Ok(config.validate()?)
+    config.validate()?;
+    Ok(Some(format!("the configuration does not offer {missing}{why}; the hardware is as with {sets}")))
 }

@@ -23,7 +23,7 @@ use spec::{Config, Problem};
 
 pub use check::{Expected, check};
 pub use fast::simulate_fast;
-pub use formats::offer;
+pub use formats::{offer, offered};
 pub use linear::{gemm, of_model};
 pub use progress::Progress;
 pub use rtl::cosimulate;

@@ -1,9 +1,12 @@
 //! Curves and points over two axes, linear or logarithmic.
 
+use std::collections::HashSet;
+
 use plotters::prelude::*;
 use plotters::style::text_anchor::HPos;
 
-use super::style::{Canvas, GRID, SIZE, TEXT, colour, text_width, tick_step};
+use super::legend::Entry;
+use super::style::{CLOUD, Canvas, GRID, SIZE, TEXT, colour, text_width, tick_step};
 use super::{Axes, Axis, Mark, Series, WIDTH, legend, short};
 
 const HEIGHT: i32 = 440;
@@ -37,6 +40,8 @@ impl Scale {
             let low = if low >= 0.0 && low < 0.6 * high { 0.0 } else { low - 0.06 * (high - low) };
             (low, if high > low { high + 0.06 * (high - low) } else { low + 1.0 })
         };
+        // One value alone stands in the middle.
+        let values = if !axis.log && high == values.0 { (high - 0.5, high + 0.5) } else { values };
         Ok(Self { log: axis.log, values, pixels })
     }
 
@@ -49,8 +54,9 @@ impl Scale {
 
     fn ticks(&self) -> Vec<f64> {
         let (low, high) = self.values;
-        if self.log {
-            let decades = (high / low).log10();
+        let decades = (high / low).log10();
+        // Over less than a factor of four, even steps give more ticks than powers.
+        if self.log && decades > 0.6 {
             let factors: &[f64] = if decades > 4.0 {
                 &[1.0]
             } else if decades > 1.5 {
@@ -72,7 +78,19 @@ impl Scale {
 impl Axes {
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), String> {
         let names: Vec<&str> = self.series.iter().map(|s| s.name.as_str()).collect();
-        legend::draw(canvas, &names)?;
+        // Clouds take no colour of the palette.
+        let index = |place: usize| self.series[..place].iter().filter(|s| s.mark != Mark::Cloud).count();
+        let entries: Vec<Entry> = self
+            .series
+            .iter()
+            .enumerate()
+            .map(|(place, series)| match series.mark {
+                Mark::Dots => Entry::Dot(index(place)),
+                Mark::Cloud => Entry::Box(CLOUD),
+                Mark::Line | Mark::Steps => Entry::Box(colour(index(place))),
+            })
+            .collect();
+        legend::draw(canvas, &names, &entries)?;
         let top = legend::bottom(&names) + 28;
         let bottom = HEIGHT - FOOT;
         let points = || self.series.iter().flat_map(|s| &s.points);
@@ -94,8 +112,12 @@ impl Axes {
         let dots = self.series.iter().filter(|s| s.mark == Mark::Dots).flat_map(|s| &s.points);
         let around = |(x, y): (i32, i32)| (x - 4, y - 4, x + 4, y + 4);
         let mut taken = Labels { boxes: dots.map(|(px, py, _)| around((x.place(*px), y.place(*py)))).collect() };
-        for (index, series) in self.series.iter().enumerate() {
-            series.draw(canvas, &x, &y, colour(index))?;
+        // Clouds first: the others stand on them.
+        for (place, series) in self.series.iter().enumerate().filter(|(_, s)| s.mark == Mark::Cloud) {
+            series.draw(canvas, &x, &y, index(place))?;
+        }
+        for (place, series) in self.series.iter().enumerate().filter(|(_, s)| s.mark != Mark::Cloud) {
+            series.draw(canvas, &x, &y, index(place))?;
         }
         for series in &self.series {
             for (px, py, label) in series.points.iter().filter(|(_, _, label)| !label.is_empty()) {
@@ -137,15 +159,20 @@ impl Labels {
 }
 
 impl Series {
-    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>, x: &Scale, y: &Scale, color: RGBColor) -> Result<(), String> {
+    fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>, x: &Scale, y: &Scale, index: usize) -> Result<(), String> {
         let at: Vec<(i32, i32)> = self.points.iter().map(|(px, py, _)| (x.place(*px), y.place(*py))).collect();
         let path = |points: Vec<(i32, i32)>| {
-            canvas.area.draw(&PathElement::new(points, color.stroke_width(2))).map_err(|e| e.to_string())
+            let style = colour(index).stroke_width(2);
+            canvas.area.draw(&PathElement::new(points, style)).map_err(|e| e.to_string())
         };
         match self.mark {
-            Mark::Dots => at
-                .iter()
-                .try_for_each(|p| canvas.area.draw(&Circle::new(*p, 4, color.filled())).map_err(|e| e.to_string())),
+            Mark::Dots => at.iter().try_for_each(|p| canvas.dot(*p, index)),
+            Mark::Cloud => {
+                let mut drawn = HashSet::new();
+                let apart = at.into_iter().filter(|(x, y)| drawn.insert((x / 2, y / 2)));
+                let draw = |p| canvas.area.draw(&Circle::new(p, 2, CLOUD.filled())).map_err(|e| e.to_string());
+                apart.collect::<Vec<_>>().into_iter().try_for_each(draw)
+            }
             Mark::Line => path(at),
             Mark::Steps => {
                 let corners = at.windows(2).flat_map(|w| [w[0], (w[1].0, w[0].1)]);

@@ -3,6 +3,7 @@
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
 
+use super::legend::Entry;
 use super::style::{Canvas, GRID, SIZE, TEXT, colour, shorten, text_width, tick_step};
 use super::{Bars, WIDTH, legend, short};
 
@@ -46,7 +47,8 @@ impl Bars {
     pub(super) fn draw<B: DrawingBackend>(&self, canvas: &Canvas<B>) -> Result<(), String> {
         self.check()?;
         let names = self.names();
-        legend::draw(canvas, &names)?;
+        let entries: Vec<Entry> = (0..names.len()).map(|index| Entry::Box(colour(index))).collect();
+        legend::draw(canvas, &names, &entries)?;
         let top = legend::bottom(&names) + 8;
         let bottom = top + ROW * self.categories.len() as i32;
         let widest = self.categories.iter().map(|c| text_width(c, SIZE)).max().unwrap_or(0).min(NAME);

@@ -87,8 +87,10 @@ pub struct Series {
 /// How points are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// Dots.
+    /// Dots; from the eighth series on crosses, in the same colours.
     Dots,
+    /// Small grey dots behind the others, without labels; those that would cover each other are drawn once.
+    Cloud,
     /// A line through all.
     Line,
     /// Level from each point to the next, as of windows in time.

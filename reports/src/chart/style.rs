@@ -29,6 +29,12 @@ const PALETTE: [RGBColor; 9] = [
     RGBColor(190, 190, 190),
 ];
 
+/// Colour of a cloud of points behind others.
+pub(super) const CLOUD: RGBColor = RGBColor(200, 200, 200);
+
+/// Series of dots that colours alone tell apart; greys are left to clouds.
+pub(super) const DOTS: usize = 7;
+
 /// Colour of series `index`.
 pub(super) fn colour(index: usize) -> RGBColor {
     PALETTE[index % PALETTE.len()]
@@ -71,6 +77,15 @@ impl<B: DrawingBackend> Canvas<'_, B> {
 
     pub fn rectangle(&self, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Result<(), String> {
         self.area.draw(&Rectangle::new([from, to], color.filled())).map_err(|e| e.to_string())
+    }
+
+    /// A dot; the cross of a series whose colour another one has.
+    pub fn dot(&self, at: (i32, i32), index: usize) -> Result<(), String> {
+        let color = colour(index % DOTS);
+        if index < DOTS {
+            return self.area.draw(&Circle::new(at, 4, color.filled())).map_err(|e| e.to_string());
+        }
+        self.area.draw(&Cross::new(at, 5, color.stroke_width(2))).map_err(|e| e.to_string())
     }
 
     pub fn line(&self, from: (i32, i32), to: (i32, i32), color: RGBColor) -> Result<(), String> {

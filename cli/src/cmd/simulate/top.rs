@@ -100,5 +100,6 @@ pub fn run(args: &Args, watched: &WatchArgs, output: &Output) -> Result<(Report,
         None => None,
     };
     let tokens = work.tokens();
-    Ok((report, Seen { title: work.title, config_hash: hash, profile: ran.profile, energy, tokens }))
+    let (title, config) = (work.title.clone(), work.config.clone());
+    Ok((report, Seen { title, config, config_hash: hash, profile: ran.profile, energy, tokens }))
 }
