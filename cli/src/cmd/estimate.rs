@@ -21,8 +21,8 @@ const SHOWN_LEVELS: u32 = 3;
     systole estimate --preset base --set array.rows=32 --set pe.formats=fp4 --json\n  \
     systole estimate --preset small --unit vector\n  \
     systole estimate --config mine.toml --technology mylib.toml\n\n\
-    The figures come from a model that `systole fit` fitted on synthesised designs; its errors on designs that it was\n\
-    not fitted on are printed. `systole synth --target asic` synthesises instead.")]
+    The figures come from a model that `systole fit` fitted on synthesised designs; its errors on designs \
+    that it was not fitted on are printed. `systole synth --target asic` synthesises instead.")]
 pub struct Args {
     #[command(flatten)]
     hardware: HardwareArgs,

@@ -126,7 +126,10 @@ impl Estimator {
         let mut cost = self.model.cost(config, unit, &outline);
         cost.config_hash = config.hash();
         let area = |memories: &[(u32, u32)]| -> f64 {
-            memories.iter().map(|(words, bits)| self.sram.area_um2(f64::from(*words), f64::from(*bits))).sum()
+            memories
+                .iter()
+                .map(|(words, bits)| self.sram.area_um2(f64::from(*words), f64::from(*bits)))
+                .fold(0.0, |sum, area| sum + area)
         };
         let own = |module: &str| {
             outline.parts.get(module).map_or((0.0, 0.0), |part| {
