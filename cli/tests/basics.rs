@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use common::{json, outcome, run, systole};
 use tempfile::tempdir;
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: &[&str] = &[
     "doctor",
     "new",
     "generate",
@@ -25,6 +25,9 @@ const COMMANDS: [&str; 17] = [
     "cosim",
     "report",
     "synth",
+    "estimate",
+    "fit",
+    "explore",
     "demo",
 ];
 
@@ -42,7 +45,7 @@ fn no_arguments_give_help_and_every_command_has_examples() {
         .collect();
     listed.retain(|name| *name != "help");
     assert_eq!(listed, COMMANDS);
-    for command in COMMANDS {
+    for &command in COMMANDS {
         let (code, help, _) = run(folder.path(), &[command, "--help"]);
         assert_eq!(code, 0);
         for part in ["Examples:", &format!("systole {command}"), "--json", "--quiet"] {
