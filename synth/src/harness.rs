@@ -52,6 +52,32 @@ pub fn frame(design: &Design) -> String {
     )
 }
 
+/// The port of the design that a register of the frame feeds or takes: `act_i[3]` for `in_q[3]`; `None` for registers
+/// that have nothing to do with it.
+pub fn port(design: &Design, register: &str) -> Option<String> {
+    let top = &design.top;
+    let (vector, bit) = register.strip_suffix(']')?.split_once('[')?;
+    let (kind, mut bit) = match vector {
+        "in_q" => (SignalKind::Input, bit.parse::<u32>().ok()?),
+        "out_q" => (SignalKind::Output, bit.parse::<u32>().ok()?),
+        _ => return None,
+    };
+    if kind == SignalKind::Input && top.has_reset {
+        if bit == 0 {
+            return Some("rst_ni".to_string());
+        }
+        bit -= 1;
+    }
+    for (_, port) in top.ports().filter(|(_, port)| port.kind == kind) {
+        if bit < port.ty.width {
+            let is_vector = port.ty.width > 1;
+            return Some(if is_vector { format!("{}[{bit}]", port.name) } else { port.name.clone() });
+        }
+        bit -= port.ty.width;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +91,23 @@ mod tests {
             [".act_i(in_q[7:0])", ".swap_i(in_q[8:8])", ".sum_i(in_q[35:18])", "reg [35:0] in_q;", "(out[27:10])"]
         {
             assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[test]
+    fn registers_of_the_frame_stand_for_ports() {
+        let config = spec::Config::from_toml(hdl::presets::preset("tiny").unwrap()).unwrap();
+        let design = Design::new(hdl::unit::pe::pe(&config).unwrap());
+        for (register, name) in [
+            ("in_q[7]", Some("act_i[7]")),
+            ("in_q[8]", Some("swap_i")),
+            ("in_q[35]", Some("sum_i[17]")),
+            ("in_q[36]", None),
+            ("out_q[10]", Some("sum_o[0]")),
+            ("fold_q[10]", None),
+            ("in_q", None),
+        ] {
+            assert_eq!(port(&design, register).as_deref(), name, "{register}");
         }
     }
 }

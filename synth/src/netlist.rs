@@ -103,7 +103,12 @@ impl Module {
     pub fn nets(&self) -> usize {
         let ports = self.ports.values().flat_map(|port| &port.bits);
         let cells = self.cells.values().flat_map(|cell| cell.connections.values().flatten());
-        let most = ports.chain(cells).filter_map(|bit| if let Bit::Net(net) = bit { Some(*net) } else { None }).max();
+        let names = self.netnames.values().flat_map(|name| &name.bits);
+        let most = ports
+            .chain(cells)
+            .chain(names)
+            .filter_map(|bit| if let Bit::Net(net) = bit { Some(*net) } else { None })
+            .max();
         most.map_or(0, |net| net + 1)
     }
 

@@ -3,3 +3,5 @@
 pub mod levelised;
 pub mod nextpnr;
 pub mod opensta;
+pub mod routed;
+pub mod sdf;

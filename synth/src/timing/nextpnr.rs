@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use spec::cost::Utilisation;
 
-use crate::hierarchy::DUT;
+use super::routed::Path;
+use super::sdf::Pin;
 
 /// What is read of a report (`--report`).
 #[derive(Clone, Debug, Deserialize)]
@@ -29,14 +30,21 @@ struct CriticalPath {
 struct Segment {
     #[serde(default)]
     delay: f64,
-    #[serde(default)]
-    net: Option<String>,
+    from: Point,
     to: Point,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 struct Point {
     cell: String,
+    #[serde(default)]
+    port: String,
+}
+
+impl Point {
+    fn pin(&self) -> Pin {
+        Pin { cell: self.cell.clone(), port: self.port.clone() }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -48,17 +56,6 @@ struct Fmax {
 struct Used {
     available: u64,
     used: u64,
-}
-
-/// The slowest path from clock edge to clock edge.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Slowest {
-    /// Net that its first register drives.
-    pub start: String,
-    /// Cell in which it ends.
-    pub end: String,
-    /// Sum of its delays in ns.
-    pub period_ns: f64,
 }
 
 impl Report {
@@ -82,23 +79,14 @@ impl Report {
             .collect()
     }
 
-    /// The path that limits the frequency.
-    pub fn slowest(&self) -> Option<Slowest> {
+    /// The path from clock edge to clock edge that limits the frequency.
+    pub fn slowest(&self) -> Option<Path> {
         let is_clocked = |path: &&CriticalPath| path.from.contains("edge") && path.to.contains("edge");
         let length = |path: &CriticalPath| path.path.iter().map(|segment| segment.delay).sum::<f64>();
         let path = self.critical_paths.iter().filter(is_clocked).max_by(|a, b| length(a).total_cmp(&length(b)))?;
-        let start = path.path.iter().find_map(|segment| segment.net.clone())?;
-        let end = path.path.last()?.to.cell.clone();
-        Some(Slowest { start: inside(&start), end: inside(&end), period_ns: length(path) })
+        let (start, end) = (path.path.first()?.from.pin(), path.path.last()?.to.pin());
+        Some(Path { start, end, period_ns: length(path) })
     }
-}
-
-/// A name without the frame around the design, and without what the tools add to a register's name.
-fn inside(name: &str) -> String {
-    let name = name.strip_prefix(DUT).and_then(|rest| rest.strip_prefix('.')).unwrap_or(name);
-    let cut = ["_SB_DFF", "_TRELLIS_FF", "_FD1P3", "_DFF", "_SB_LUT4", "_LUT4", "_CCU2", "_MULT18X18", "/", "$"];
-    let ends = cut.iter().filter_map(|mark| name.find(mark)).filter(|&at| at > 0);
-    ends.min().map_or(name, |at| &name[..at]).to_string()
 }
 
 #[cfg(test)]
@@ -112,7 +100,7 @@ mod tests {
             {"from": "posedge clk_i", "to": "posedge clk_i", "path": [
                 {"delay": 0.5, "type": "clk-to-q", "from": {"cell": "x", "port": "CLK"}, "to": {"cell": "x", "port": "O"}},
                 {"delay": 11.0, "type": "routing", "net": "u_dut.u_a.weight_q[1]", "from": {"cell": "x"}, "to": {"cell": "y"}},
-                {"delay": 1.0, "type": "setup", "from": {"cell": "y"}, "to": {"cell": "u_dut.u_a.sum_q_SB_DFF_Q_D_SB_LUT4_O_LC"}}]},
+                {"delay": 1.0, "type": "setup", "from": {"cell": "y"}, "to": {"cell": "u_dut.u_a.sum_q_SB_DFF_Q_D_SB_LUT4_O_LC", "port": "I0"}}]},
             {"from": "<async>", "to": "posedge clk_i", "path": [
                 {"delay": 99.0, "type": "routing", "net": "bit_i", "from": {"cell": "x"}, "to": {"cell": "y"}}]}]}"#;
 
@@ -122,7 +110,9 @@ mod tests {
         assert_eq!(report.freq_mhz(), Some(80.0));
         assert_eq!(report.utilisation().len(), 1);
         let slowest = report.slowest().unwrap();
-        assert_eq!((slowest.start.as_str(), slowest.end.as_str()), ("u_a.weight_q[1]", "u_a.sum_q"));
+        assert_eq!((slowest.start.cell.as_str(), slowest.start.port.as_str()), ("x", "CLK"));
+        assert_eq!(slowest.end.cell, "u_dut.u_a.sum_q_SB_DFF_Q_D_SB_LUT4_O_LC");
+        assert_eq!(slowest.end.port, "I0");
         assert!((slowest.period_ns - 12.5).abs() < 1e-12);
         assert!(Report::parse(b"{").is_err());
         assert_eq!(Report::parse(b"{}").unwrap().freq_mhz(), None);

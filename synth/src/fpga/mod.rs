@@ -1,5 +1,7 @@
 //! FPGA targets: yosys maps, nextpnr places, routes and times.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -8,23 +10,35 @@ use std::time::Duration;
 use spec::cost::{Cost, ModuleCost, WorstPath};
 use tool::Command;
 
+use self::names::{Aliases, Names, Point, is};
+
 use crate::error::Error;
 use crate::harness;
-use crate::hierarchy::{instances, owner};
+use crate::hierarchy::{DUT, instances, owner};
 use crate::job::{Job, Options, Work};
-use crate::liberty::trim::matches;
 use crate::netlist::{Bit, Module, Netlist};
 use crate::target::{Device, Family, Target};
 use crate::timing::nextpnr::Report;
+use crate::timing::routed;
+use crate::timing::sdf::Sdf;
 
 /// Netlist of the design alone, its module as in the Verilog.
 pub const NETLIST: &str = "netlist.v";
 /// Most of a device's look-up tables that a design may take, in per cent: fuller ones seldom route.
 const MOST_PERCENT: u64 = 95;
 
+/// The design as the Verilog describes it, flattened in its frame, with all names of its nets.
+const DESCRIBED: &str = "described.json";
+/// Delays of the placed and routed frame.
+const DELAYS: &str = "delays.sdf";
+/// Changes whenever results for the same input may.
+const FLOW: &str = "paths of modules";
+/// Share of the period by which our own longest path may differ from nextpnr's before the result says so.
+const MOST_DIFFERENCE: f64 = 0.01;
+
 /// What decides the result beside Verilog and tools.
 pub(crate) fn plan(job: &Job, options: &Options) -> String {
-    format!("{:?}{}", options.target.family(), harness::frame(&job.design))
+    format!("{FLOW} {:?}{}", options.target.family(), harness::frame(&job.design))
 }
 
 /// Runs the flow in its folder.
@@ -41,20 +55,21 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
         "read_verilog {sources} systole_frame.v\nhierarchy -check -top {frame}\n\
          setattr -mod -set keep_hierarchy 1 {top}\n{synth} -top {frame}\nwrite_json mapped.json\n\
          select {top}\nwrite_verilog -noattr -selected {NETLIST}\nselect -clear\n\
-         setattr -mod -unset keep_hierarchy {top}\nflatten\nopt_clean\n{finish}\nwrite_json frame.json\n",
+         setattr -mod -unset keep_hierarchy {top}\nflatten\ndelete t:$scopeinfo\nopt_clean\n{finish}\nwrite_json frame.json\n\
+         design -reset\nread_verilog {sources} systole_frame.v\nhierarchy -top {frame}\nproc\nflatten\n\
+         delete {frame}/c:*\nwrite_json {DESCRIBED}\n",
         finish = family.finish.join("\n")
     );
     for file in &family.files {
         work.write(&file.name, &file.text)?;
     }
-    let log = work.yosys("yosys", &script, &["mapped.json", "frame.json", NETLIST])?;
+    let log = work.yosys("yosys", &script, &["mapped.json", "frame.json", DESCRIBED, NETLIST])?;
+    let described = Netlist::load(&work.path(DESCRIBED), &log)?;
+    let aliases = Aliases::new(described.modules.get(frame).ok_or_else(|| lacks(&log, DESCRIBED, frame))?);
     let netlist = Netlist::load(&work.path("mapped.json"), &log)?;
     let module = netlist.modules.get(top).filter(|module| !module.cells.is_empty());
-    let Some(module) = module else {
-        let problem = format!("{top} is not in the netlist, or has no cells");
-        return Err(Error::Output { tool: "yosys".to_string(), problem, log });
-    };
-    let modules = table(job, &family, module);
+    let module = module.ok_or_else(|| lacks(&log, NETLIST, top))?;
+    let modules = table(job, &family, module, &aliases);
     let sum = |count: fn(&ModuleCost) -> u64| modules.iter().map(count).sum::<u64>();
     let (luts, ffs) = (sum(|m| m.luts), sum(|m| m.ffs));
     let (dsps, brams) = (sum(|m| m.dsps), sum(|m| m.brams));
@@ -82,20 +97,32 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
              block RAMs, {} multipliers; no frequency",
             largest.name, largest.luts, largest.brams, largest.dsps
         )),
-        (Some(_), Some(device)) => place(work, &family, device, &mut cost)?,
+        (Some(_), Some(device)) => {
+            if place(work, &family, device, &mut cost)? {
+                let placed = Netlist::load(&work.path("frame.json"), &log)?;
+                let placed = placed.modules.get(frame).ok_or_else(|| lacks(&log, "frame.json", frame))?;
+                time(work, &Names::new(&job.design, &family, placed, &aliases), &mut cost)?;
+            }
+        }
         (None, _) => {}
     }
     Ok(cost)
 }
 
-/// Places, routes and times the design in its frame.
-fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> Result<(), Error> {
-    let Some(placer) = work.timer else { return Ok(()) };
+fn lacks(log: &Path, file: &str, module: &str) -> Error {
+    let problem = format!("{module} is not in {file}, or has no cells");
+    Error::Output { tool: "yosys".to_string(), problem, log: log.to_path_buf() }
+}
+
+/// Places and routes the design in its frame; `false` if that cannot be, which the remarks then say.
+fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> Result<bool, Error> {
+    let Some(placer) = work.timer else { return Ok(false) };
     let log = work.path("nextpnr.log");
     let result = Command::new(&placer.path)
         .args(&device.args)
         .args(&family.pin_options)
-        .args(["--json", "frame.json", "--report", "report.json", "--seed", "1", "--timing-allow-fail"])
+        .args(["--json", "frame.json", "--report", "report.json", "--sdf", DELAYS])
+        .args(["--seed", "1", "--timing-allow-fail"])
         .args(["--freq", &family.freq_mhz.to_string()])
         .cwd(work.folder)
         .timeout(work.options.timeout)
@@ -103,11 +130,11 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
         .writes(work.path("report.json"))
         .run();
     match result {
-        Ok(_) => {}
+        Ok(_) => Ok(true),
         Err(error @ tool::Error::TimedOut { .. }) => {
             let line = error.to_string().lines().next().unwrap_or_default().to_string();
             cost.remarks.push(format!("{line}; no frequency"));
-            return Ok(());
+            Ok(false)
         }
         Err(error) => {
             let text = fs::read_to_string(&log).unwrap_or_default();
@@ -120,12 +147,18 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
             };
             let Some(line) = text.lines().find(is_full) else { return Err(error.into()) };
             cost.remarks.push(format!("{}: {}: {line}; no frequency", placer.name, device.name));
-            return Ok(());
+            Ok(false)
         }
     }
+}
+
+/// Frequency, what is taken of the device, and the longest path of the whole and of each module.
+fn time(work: &Work<'_>, names: &Names<'_>, cost: &mut Cost) -> Result<(), Error> {
+    let Some(placer) = work.timer else { return Ok(()) };
     let path = work.path("report.json");
     let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-    let wrong = |problem: String| Error::Output { tool: placer.name.to_string(), problem, log: log.clone() };
+    let wrong =
+        |problem: String| Error::Output { tool: placer.name.to_string(), problem, log: work.path("nextpnr.log") };
     let report = Report::parse(&bytes).map_err(|e| wrong(format!("report.json: {e}")))?;
     cost.freq_mhz = report.freq_mhz();
     if cost.freq_mhz.is_none() && work.job.design.top.has_clock {
@@ -133,12 +166,37 @@ fn place(work: &Work<'_>, family: &Family, device: &Device, cost: &mut Cost) -> 
     }
     cost.timing = Some(placer.name.to_string());
     cost.utilisation = report.utilisation();
-    cost.worst_path = report.slowest().map(|slowest| WorstPath {
-        unit: owner(&work.job.design, &slowest.end).to_string(),
-        start: slowest.start,
-        end: slowest.end,
-        period_ns: Some(slowest.period_ns),
-    });
+    let named = |path: &routed::Path, end: Point| WorstPath {
+        start: names.point(&path.start).name,
+        end: end.name,
+        unit: end.unit,
+        period_ns: Some(path.period_ns),
+    };
+    let Some(slowest) = report.slowest() else { return Ok(()) };
+    cost.worst_path = Some(named(&slowest, names.point(&slowest.end)));
+    let paths = fs::read_to_string(work.path(DELAYS)).map_err(|e| e.to_string());
+    let paths = paths.and_then(|text| routed::paths(&Sdf::parse(&text)?));
+    let paths = match paths {
+        Ok(paths) => paths,
+        Err(problem) => {
+            cost.remarks.push(format!("no longest path of each module: {DELAYS} of {}: {problem}", placer.name));
+            return Ok(());
+        }
+    };
+    for path in &paths {
+        let end = names.point(&path.end);
+        let row = cost.modules.iter_mut().find(|row| row.module == end.unit && row.worst_path.is_none());
+        if let Some(row) = row.filter(|_| !end.is_frame) {
+            row.worst_path = Some(named(path, end));
+        }
+    }
+    let own_ns = paths.first().map_or(0.0, |path| path.period_ns);
+    if (own_ns - slowest.period_ns).abs() > MOST_DIFFERENCE * slowest.period_ns {
+        cost.remarks.push(format!(
+            "the modules' paths are of {DELAYS}, whose longest takes {own_ns:.3} ns; {} says {:.3} ns",
+            placer.name, slowest.period_ns
+        ));
+    }
     Ok(())
 }
 
@@ -151,7 +209,7 @@ pub fn simulation(top: &str, target: Target, folder: &Path, timeout: Duration) -
     let mut models = format!("read_verilog -defer -overwrite +/{target}/cells_sim.v\n");
     if target == Target::Ecp5 {
         // Its multiplier comes without a description.
-        tool::write_atomic(&folder.join("multiplier.v"), include_bytes!("../flows/ecp5_multiplier.v"))?;
+        tool::write_atomic(&folder.join("multiplier.v"), include_bytes!("../../flows/ecp5_multiplier.v"))?;
         models.push_str("read_verilog -defer -overwrite multiplier.v\n");
     }
     let script = format!(
@@ -173,16 +231,16 @@ pub fn simulation(top: &str, target: Target, folder: &Path, timeout: Duration) -
 
 /// Share of each module: a primitive belongs to the module in whose body the register or net stands that it was named
 /// after. Registers, multipliers and block RAMs keep their names; a look-up table has that of what it feeds.
-fn table(job: &Job, family: &Family, module: &Module) -> Vec<ModuleCost> {
+fn table(job: &Job, family: &Family, module: &Module, aliases: &Aliases<'_>) -> Vec<ModuleCost> {
     let counts = instances(&job.design);
     let mut rows: BTreeMap<&str, ModuleCost> = BTreeMap::new();
-    let is = |list: &[String], kind: &str| list.iter().any(|pattern| matches(pattern, kind));
     let labels = module.net_labels();
     for (name, cell) in &module.cells {
         // A register's own name is that of its net, which has several where modules pass it on.
         let state = cell.connections.get("Q").filter(|_| is(&family.ffs, &cell.kind)).and_then(|bits| bits.first());
         let state = state.and_then(|bit| if let Bit::Net(net) = bit { labels.get(*net) } else { None });
-        let owner = owner(&job.design, state.filter(|label| !label.is_empty()).unwrap_or(name));
+        let inner = format!("{DUT}.{}", state.filter(|label| !label.is_empty()).unwrap_or(name));
+        let owner = owner(&job.design, aliases.best(&inner));
         let row = rows.entry(owner).or_insert_with(|| ModuleCost {
             module: owner.to_string(),
             instances: counts.get(owner).copied().unwrap_or(0),
