@@ -29,9 +29,13 @@ fn on(target: Target) {
     let longest = paths.iter().filter_map(|(_, path)| path.period_ns).fold(0.0, f64::max);
     assert!((longest - period).abs() < 0.002 * period, "{target}: {longest} ns, nextpnr {period} ns");
     let text: String = job.files.iter().map(|(_, text)| text.as_str()).collect();
-    for (row, path) in paths {
+    let blocks = cost.dsps.unwrap() + cost.brams.unwrap();
+    for (row, path) in &paths {
         assert_eq!(path.unit, row.module);
+    }
+    for path in paths.iter().map(|(_, path)| *path).chain([whole]) {
         for end in [&path.start, &path.end] {
+            assert!(blocks > 0 || !end.contains('/'), "{target}: {end}");
             // `u_product.x_q[3]` or, in a multiplier or memory, `x_q/PIN`.
             let name = end.rsplit('.').next().unwrap().split(['[', '/']).next().unwrap();
             assert!(text.contains(&format!(" {name};")) || text.contains(&format!(" {name},")), "{target}: {end}");

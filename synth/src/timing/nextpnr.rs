@@ -30,7 +30,6 @@ struct CriticalPath {
 struct Segment {
     #[serde(default)]
     delay: f64,
-    from: Point,
     to: Point,
 }
 
@@ -84,7 +83,8 @@ impl Report {
         let is_clocked = |path: &&CriticalPath| path.from.contains("edge") && path.to.contains("edge");
         let length = |path: &CriticalPath| path.path.iter().map(|segment| segment.delay).sum::<f64>();
         let path = self.critical_paths.iter().filter(is_clocked).max_by(|a, b| length(a).total_cmp(&length(b)))?;
-        let (start, end) = (path.path.first()?.from.pin(), path.path.last()?.to.pin());
+        // nextpnr 0.4 says of the first segment that it comes from where the second one goes to.
+        let (start, end) = (path.path.first()?.to.pin(), path.path.last()?.to.pin());
         Some(Path { start, end, period_ns: length(path) })
     }
 }
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(report.freq_mhz(), Some(80.0));
         assert_eq!(report.utilisation().len(), 1);
         let slowest = report.slowest().unwrap();
-        assert_eq!((slowest.start.cell.as_str(), slowest.start.port.as_str()), ("x", "CLK"));
+        assert_eq!((slowest.start.cell.as_str(), slowest.start.port.as_str()), ("x", "O"));
         assert_eq!(slowest.end.cell, "u_dut.u_a.sum_q_SB_DFF_Q_D_SB_LUT4_O_LC");
         assert_eq!(slowest.end.port, "I0");
         assert!((slowest.period_ns - 12.5).abs() < 1e-12);
