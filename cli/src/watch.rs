@@ -28,7 +28,8 @@ pub struct WatchArgs {
     /// Write the switching activity of every bit of registers and ports (SAIF 2.0, backward)
     #[arg(long, value_name = "FILE")]
     saif: Option<PathBuf>,
-    /// Energy in this technology: generic45, nangate45, sky130, asap7, osu018, or a file like those
+    /// Energy in this technology: generic45, nangate45, sky130, asap7, osu018, a file like those, or one of `systole
+    /// fit`, which serves estimates too
     #[arg(long, value_name = "NAME|FILE")]
     technology: Option<String>,
     /// Kind of DRAM: ddr4, lpddr4, lpddr5, hbm2, gddr5
@@ -63,18 +64,12 @@ pub struct Watch<'a> {
     activity: Option<Activity>,
 }
 
-/// The technology of that name, or the one in a file whose name ends in `.toml`.
+/// The technology of that name, or of a file whose name ends in `.toml`.
 ///
 /// # Errors
 /// For a name that is not known, or a file that cannot be used.
 pub fn technology(name: &str) -> Result<Technology, Error> {
-    let bad = |e: synth::Error| Error::Input(e.to_string());
-    if !name.ends_with(".toml") {
-        return Technology::find(name).map_err(bad);
-    }
-    let path = std::path::Path::new(name);
-    let text = std::fs::read_to_string(path).map_err(|e| Error::Input(format!("cannot read {name}: {e}")))?;
-    Technology::parse(&text).map_err(|e| bad(e).of(path))
+    Technology::load(name).map_err(|e| Error::Input(e.to_string()))
 }
 
 impl<'a> Watch<'a> {

@@ -90,3 +90,23 @@ fn what_cannot_be_used_is_named() {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && text.contains("systole fit"), "{text}");
 }
+
+#[test]
+fn the_file_of_a_fit_serves_simulations_too() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../synth/technologies");
+    let simulate = |technology: &str| -> Value {
+        let args = ["simulate", "--json", "--preset", "tiny", "--gemm", "4x8x8", "--technology", technology];
+        let output = systole(&args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["energy"].clone()
+    };
+    let by_file = simulate(&format!("{root}/fitted/nangate45.toml"));
+    assert!(by_file.is_object(), "{by_file}");
+    assert_eq!(by_file, simulate("nangate45"));
+    // Energies alone are not enough for an estimate, which says what is.
+    let alone = format!("{root}/sky130.toml");
+    let output = systole(&["estimate", "--preset", "tiny", "--technology", &alone]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("simulate and report take it") && stderr.contains("systole fit"), "{stderr}");
+}

@@ -29,7 +29,7 @@ pub struct Args {
     /// Part of the hardware
     #[arg(long, value_name = "UNIT", value_parser = unit(), default_value = TOP)]
     unit: Unit,
-    /// Fitted technology, or a file that `systole fit` wrote (.toml)
+    /// Fitted technology, or a file that `systole fit` wrote (.toml); simulate and report take the same file
     #[arg(long, value_name = "NAME|FILE", default_value = FITTED[0].0)]
     technology: String,
 }

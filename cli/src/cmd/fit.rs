@@ -28,9 +28,9 @@ pub struct Args {
     /// Cell library
     #[arg(long, value_name = "FILE")]
     liberty: PathBuf,
-    /// Technology whose supply, feature size and memories hold: generic45, nangate45, sky130, asap7, osu018 [default:
-    /// that of the library]
-    #[arg(long, value_name = "NAME")]
+    /// Technology whose supply, feature size and memories hold: generic45, nangate45, sky130, asap7, osu018, or a file
+    /// like those (.toml), which the model then has in it [default: that of the library]
+    #[arg(long, value_name = "NAME|FILE")]
     technology: Option<String>,
     /// Which designs: quick leaves out those that take minutes
     #[arg(long, value_name = "WHICH", value_parser = ["quick", "all"], default_value = "all")]
@@ -69,13 +69,15 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
         .map_err(|e| Error::Input(format!("{}: {e}", args.liberty.display())))?;
     let settings = synth::cells::settings(&library);
     let technology = match args.technology.as_deref().or_else(|| technology(&settings.name)) {
-        Some(name) => synth::energy::Technology::find(name)?,
+        Some(name) => synth::energy::Technology::load(name)?,
         None => {
             let cure = "name the nearest with --technology, whose memories and supply then hold";
             let names: Vec<&str> = synth::energy::Technology::names().collect();
             return Err(Error::input("--technology", "none", &names.join(", "), cure));
         }
     };
+    let is_known = synth::energy::Technology::find(&technology.name).is_ok_and(|known| known == technology);
+    let own = (!is_known).then(|| technology.clone());
     let folder = match &args.store {
         Some(folder) => std::path::absolute(folder).map_err(|e| Error::Input(e.to_string()))?,
         None => store::folder()?.with_file_name("fit"),
@@ -111,6 +113,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Report, Error> {
     let about = About {
         name: technology.name.clone(),
         technology: technology.name.clone(),
+        energies: own,
         library: settings.name.clone(),
         source: format!("{} designs synthesised by `{}`", training.len(), source(args)),
         tools: tools.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect(),

@@ -1,5 +1,6 @@
 //! Energy: of a run from its activity and a technology file, and of a mapped netlist from its library's power tables.
 
+pub mod file;
 pub mod gates;
 pub mod netlist;
 pub mod power;

@@ -1,6 +1,6 @@
 //! Technology files: energies and areas, each with its source.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
@@ -16,7 +16,7 @@ const FILES: [(&str, &str); 5] = [
 const MEMORIES: &str = include_str!("../../technologies/memories.toml");
 
 /// A number and where it comes from.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sourced {
     /// The number, in the unit that its name says.
@@ -26,7 +26,7 @@ pub struct Sourced {
 }
 
 /// Energies of flip-flops.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
     /// One flip of the state.
@@ -39,7 +39,7 @@ pub struct Register {
 
 /// Energies of combinational logic, for a cycle in which every bit that enters a module flips; they fall with the share
 /// of bits that does.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogicEnergy {
     /// A product of two bits in a multiplier, its adder included.
@@ -53,7 +53,7 @@ pub struct LogicEnergy {
 }
 
 /// Nets between units.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bus {
     /// One flip.
@@ -61,7 +61,7 @@ pub struct Bus {
 }
 
 /// A technology.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Technology {
     /// Name on the command line.
@@ -166,17 +166,15 @@ impl Technology {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let wrong = |what: String| {
-            let cure = "write the file like those in synth/technologies";
-            Error::Invalid(spec::Problem::new(
-                "technology",
-                what.trim(),
-                "every field, each number with its source",
-                cure,
-            ))
-        };
-        let technology: Self = toml::from_str(text).map_err(|e| wrong(e.message().to_string()))?;
-        let (r, l) = (&technology.register, &technology.logic);
+        toml::from_str::<Self>(text).map_err(|e| wrong(e.message()))?.checked()
+    }
+
+    /// The same if every number is one that can be, with a source.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names the first that is not.
+    pub fn checked(self) -> Result<Self, Error> {
+        let (r, l) = (&self.register, &self.logic);
         let all = [
             ("register.toggle_pj", &r.toggle_pj),
             ("register.clock_pj", &r.clock_pj),
@@ -185,20 +183,24 @@ impl Technology {
             ("logic.adder_bit_pj", &l.adder_bit_pj),
             ("logic.gate_pj", &l.gate_pj),
             ("logic.gate_leakage_nw", &l.gate_leakage_nw),
-            ("bus.toggle_pj", &technology.bus.toggle_pj),
+            ("bus.toggle_pj", &self.bus.toggle_pj),
         ];
         for (name, number) in all {
             if !number.value.is_finite() || number.value < 0.0 || number.source.trim().len() < 10 {
-                return Err(wrong(format!("{name} = {} from {:?}", number.value, number.source)));
+                return Err(wrong(&format!("{name} = {} from {:?}", number.value, number.source)));
             }
         }
-        let positive =
-            [("node_nm", technology.node_nm), ("volts", technology.volts), ("freq_mhz", technology.freq_mhz)];
+        let positive = [("node_nm", self.node_nm), ("volts", self.volts), ("freq_mhz", self.freq_mhz)];
         match positive.into_iter().find(|(_, v)| !v.is_finite() || *v <= 0.0) {
-            Some((name, value)) => Err(wrong(format!("{name} = {value}"))),
-            None => Ok(technology),
+            Some((name, value)) => Err(wrong(&format!("{name} = {value}"))),
+            None => Ok(self),
         }
     }
+}
+
+fn wrong(what: &str) -> Error {
+    let cure = "write the file like those in synth/technologies";
+    Error::Invalid(spec::Problem::new("technology", what.trim(), "every field, each number with its source", cure))
 }
 
 impl Memories {

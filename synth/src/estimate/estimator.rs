@@ -1,7 +1,6 @@
 //! Estimates of one technology, with what they rest on kept.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, RwLock};
 
 use spec::cost::Cost;
@@ -76,14 +75,19 @@ impl Estimator {
     /// [`Error::Invalid`] with the names that there are, [`Error::Io`].
     pub fn new(technology: &str) -> Result<Self, Error> {
         if technology.ends_with(".toml") {
-            let path = Path::new(technology);
-            let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-            return Self::with(Model::parse(&text)?);
+            return Self::with(Model::load(technology)?);
         }
         let Some((_, text)) = FITTED.iter().find(|(name, _)| *name == technology) else {
             let names: Vec<&str> = FITTED.iter().map(|(name, _)| *name).collect();
             let allowed = format!("{}, or a file of `systole fit` (.toml)", names.join(", "));
-            let cure = "choose one of them, or fit one: systole fit --liberty FILE -o NAME.toml";
+            let has_energies = Technology::names().any(|name| name == technology);
+            let cure = match has_energies {
+                true => format!(
+                    "simulate and report know its energies; for estimates fit it: systole fit --liberty FILE \
+                     --technology {technology} -o {technology}.toml"
+                ),
+                false => "choose one of them, or fit one: systole fit --liberty FILE -o NAME.toml".to_string(),
+            };
             return Err(Error::Invalid(Problem::new("technology", technology, allowed, cure)));
         };
         Self::with(Model::parse(text)?)
@@ -94,7 +98,7 @@ impl Estimator {
     /// # Errors
     /// [`Error::Invalid`] if its technology is unknown.
     pub fn with(model: Model) -> Result<Self, Error> {
-        let (technology, memories) = (Technology::find(&model.technology)?, Memories::load());
+        let (technology, memories) = (model.energies()?, Memories::load());
         let sram = memories.macros(&technology);
         Ok(Self { model, technology, memories, sram, known: RwLock::default() })
     }

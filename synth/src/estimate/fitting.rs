@@ -10,6 +10,7 @@ use super::fit::{Errors, errors, fit, fit_near};
 use super::measure::Measured;
 use super::model::{EnergyModel, Model, Period, Quality, class, found_period};
 use super::outline::{Outline, operands};
+use crate::energy::Technology;
 
 /// A design, and what synthesis and simulation of its netlist said of it.
 #[derive(Clone, Debug)]
@@ -125,8 +126,10 @@ fn best_pull(families: &BTreeMap<&str, Vec<&Row>>, common: &[f64; KINDS.len()]) 
 pub struct About {
     /// Name for reports.
     pub name: String,
-    /// Technology file whose memories hold.
+    /// Technology whose memories hold.
     pub technology: String,
+    /// It, if it is none of those that come with the program.
+    pub energies: Option<Technology>,
     /// Cell library.
     pub library: String,
     /// Where the numbers come from.
@@ -149,6 +152,7 @@ pub fn fit_model(about: About, training: &[Sample], held_out: &[Sample]) -> Mode
     let mut model = Model {
         name: about.name,
         technology: about.technology,
+        energies: about.energies,
         library: about.library,
         source: about.source,
         tools: about.tools,

@@ -8,6 +8,7 @@ use spec::cost::{Cost, MemoryCost, ModuleCost, WorstPath};
 
 use super::census::{KINDS, REGISTERS};
 use super::outline::{Outline, operands};
+use crate::energy::Technology;
 use crate::error::Error;
 
 /// Coefficients of one technology: a file of `synth/technologies/fitted`, or one that `systole fit` wrote.
@@ -16,7 +17,7 @@ use crate::error::Error;
 pub struct Model {
     /// Name for reports.
     pub name: String,
-    /// Technology file whose supply, feature size and memories hold.
+    /// Technology whose supply, feature size and memories hold, and the energies of simulations.
     pub technology: String,
     /// Cell library, as it names itself.
     pub library: String,
@@ -38,6 +39,9 @@ pub struct Model {
     pub training: Quality,
     /// How well it foresaw designs that it was not fitted on.
     pub held_out: Quality,
+    /// That technology, if it is none of those that come with the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energies: Option<Technology>,
 }
 
 /// Period in ns of a path: `exp(common + class) * path^exponent`; mapping to a goal makes long paths shorter and lets short
