@@ -227,7 +227,7 @@ fn text(outcome: &Outcome, folder: &Path) -> String {
     }
     lines.extend([String::new(), modules(cost)]);
     if let Some(used) = utilisation(cost) {
-        lines.push(format!("\n{}, with the test frame of registers around the unit:\n{used}", cost.technology));
+        lines.push(format!("\n{}, with the test frame around the unit:\n{used}", cost.technology));
     }
     let tools: Vec<String> = cost.tools.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
     let kept = if outcome.was_kept { ", kept from an earlier run" } else { "" };
@@ -309,7 +309,11 @@ fn paths(cost: &Cost) -> Option<String> {
     for (module, path, period) in rows.iter().take(SHOWN_MODULES) {
         table.row([(*module).to_string(), format!("{period:.3}"), ends(path, WIDTH.saturating_sub(widest + 10))]);
     }
-    Some(format!("{}{}", table.render(), more(rows.len())))
+    // OpenSTA is asked for the path of the whole alone.
+    let own = cost.own_period_ns.filter(|_| cost.timing.as_deref() == Some("opensta"));
+    let own =
+        own.map_or(String::new(), |own| format!("\nThese are by systole's own estimate: {own:.3} ns for the whole."));
+    Some(format!("{}{}{own}", table.render(), more(rows.len())))
 }
 
 fn more(rows: usize) -> String {
