@@ -67,20 +67,16 @@ fn the_bench_passes_and_sees_wrong_values_and_every_breach_of_the_protocol() {
 
 #[test]
 fn the_bench_passes_on_other_shapes_and_formats() {
-    for args in [
-        ["--preset", "fp4", "--set", "array.rows=4", "--set", "array.cols=6", "--set", "vec.lanes=2"],
-        ["--preset", "small", "--set", "array.rows=5", "--set", "array.cols=3", "--set", "bus.data_bits=32"],
-        [
-            "--preset",
-            "small",
-            "--set",
-            "pe.formats=[\"w8a8\", \"mxfp4\"]",
-            "--set",
-            "vec.lanes=1",
-            "--set",
-            "bus.data_bits=128",
-        ],
+    for (preset, fields) in [
+        ("fp4", &["array.rows=4", "array.cols=6", "vec.lanes=2"][..]),
+        ("small", &["array.rows=5", "array.cols=3", "bus.data_bits=32"]),
+        ("small", &["pe.formats=[\"w8a8\", \"mxfp4\"]", "vec.lanes=1", "bus.data_bits=128"]),
+        ("small", &["pe.formats=[\"mxfp4a8\"]", "array.rows=3", "array.cols=4"]),
+        ("tiny", &["pe.formats=[\"nvfp4\"]"]),
+        ("tiny", &["pe.kind=shift", "pe.formats=[\"pot4\"]", "array.cols=1"]),
     ] {
+        let fields = fields.iter().flat_map(|field| ["--set", field]);
+        let args: Vec<&str> = ["--preset", preset].into_iter().chain(fields).collect();
         let (_folder, g) = generate(&args);
         compile(&g);
         let passed = tool(&g, "vvp", &["-N", "tb.vvp"]);

@@ -29,12 +29,14 @@ enum Rows {
     Wide(Tensor<i32>, Vec<Dyadic>),
 }
 
-/// A product of random operands, in the format's first scaling.
+/// A product of random operands, in the format's first scaling that the hardware has.
 ///
 /// # Errors
 /// For a product that the hardware cannot take.
 pub fn gemm(config: &Config, shape: Shape, format: Format, seed: u64) -> Result<Linear, Error> {
-    let layer = random_layer(shape.n, shape.k, Coding::new(format), seed);
+    let scalings = format.scalings();
+    let scaling = scalings.iter().copied().find(|scaling| config.builds_scaling(*scaling)).unwrap_or(scalings[0]);
+    let layer = random_layer(shape.n, shape.k, Coding { scaling, ..Coding::new(format) }, seed);
     let mut random = random(seed);
     let count = shape.m * shape.k;
     let step = Dyadic { mult: 1 << 15, shift: 20 };

@@ -1,21 +1,21 @@
 //! A small program for the top's test bench, and what the instruction-set simulator says that it writes.
 
+use golden::gemm::Shape as Product;
 use golden::iss;
 use golden::layers::random::{Coding, Shape, random_model};
 use hdl::rtl::index_bits;
 use sim::lower::program::{Job, lower};
-use spec::isa::{Field, Instr, Machine, Op, Output, OutputKind, Program, Queue, Segment, image};
+use spec::isa::{Program, image};
 use spec::{Config, Format};
 
 use crate::error::Error;
+use crate::whole::gemm;
 
 /// Seed of the random model.
 const SEED: u64 = 1;
 /// The model: one block whose layers have edges on most arrays.
 const SHAPE: Shape =
     Shape { hidden: 10, ffn: 7, blocks: 1, heads: 2, kv_heads: 1, head_dim: 4, vocab: 11, positions: 4 };
-/// Numbers of the fallback's memory: codes that every format has, in each of their nibbles.
-const NIBBLES: [u8; 7] = [1, 0xf, 3, 0, 0xd, 2, 6];
 
 /// A program with its results.
 pub struct Stimulus {
@@ -76,42 +76,12 @@ fn model(config: &Config) -> Option<(String, Program)> {
     Some((format!("a block of a random model in {} with its head", format.name()), program))
 }
 
-/// A product of one row with the weights of one tile, its sums to memory.
+/// A layer of random weights, one column wider than a tile, in the Config's first format.
 fn product(config: &Config) -> Result<(String, Program), Error> {
-    let machine = Machine::new(config);
     let format = config.pe.formats[0];
-    let place = |i: usize| NIBBLES[i % NIBBLES.len()];
-    // As if no word shared a beat.
-    let weights = machine.tile_words() * machine.whole_beats(machine.word_bits(format).div_ceil(8));
-    let acts: Vec<u8> = (0..machine.rows as usize).map(|i| place(i) & 7).collect();
-    let acts_at = weights;
-    let out_at = acts_at + machine.whole_beats(machine.rows);
-    let segment = |name: &str, addr, len, data| Segment { name: name.into(), addr, len, data };
-    let bytes = 8 * machine.cols;
-    let segments = vec![
-        segment("weights", 0, weights, (0..weights as usize).map(|i| place(2 * i) << 4 | place(2 * i + 1)).collect()),
-        segment("acts", acts_at, machine.whole_beats(machine.rows), acts),
-        segment("sums", out_at, machine.whole_beats(bytes), Vec::new()),
-    ];
-    let code = Format::ALL.iter().position(|f| *f == format).unwrap_or(0) as i64;
-    let op = |op, fields: &[(Field, i64)]| Instr::new(op, fields).map_err(|problem| Error::Input(problem.to_string()));
-    let (rows, cols) = (i64::from(machine.rows), i64::from(machine.cols));
-    let instrs = vec![
-        op(Op::Ldp, &[(Field::Addr, acts_at.into()), (Field::N, rows)])?.signalling(Queue::Vec),
-        op(Op::Ldw, &[(Field::Words, machine.tile_words().into()), (Field::Format, code)])?,
-        op(Op::Seta, &[(Field::Rows, 1), (Field::Used, rows)])?,
-        op(Op::Vpar, &[(Field::N, rows), (Field::To, 1)])?.waiting(Queue::Load).signalling(Queue::Mm),
-        op(Op::Mm, &[(Field::Rows, 1), (Field::KTiles, 1), (Field::NTiles, 1), (Field::Format, code)])?
-            .waiting(Queue::Vec)
-            .signalling(Queue::Vec),
-        op(Op::St, &[(Field::Addr, out_at.into()), (Field::Bytes, bytes.into())])?,
-        op(Op::Seto, &[(Field::Width, 3)])?,
-        op(Op::Vraw, &[(Field::N, cols), (Field::Imm, 1), (Field::To, 2)])?.waiting(Queue::Mm),
-        op(Op::Halt, &[])?,
-    ];
-    let outputs = vec![Output { kind: OutputKind::Logits, addr: out_at, rows: 1, cols: machine.cols, stride: bytes }];
-    let program = Program { machine, segments, instrs, marks: Vec::new(), outputs };
-    Ok((format!("a matrix product in {}", format.name()), program))
+    let (k, n) = (config.array.rows as usize, config.array.cols as usize + 1);
+    let layer = gemm(config, Product { m: 2, k, n }, format, SEED)?;
+    Ok((format!("a matrix product in {}", format.name()), layer.program))
 }
 
 /// Bits of an index below `count`.
