@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Widest signal.
-pub const MAX_WIDTH: u32 = 4096;
+/// Widest signal: a word of the largest Config ([`spec::config::MAX_SIGNAL_BITS`]) and control bits that travel with it.
+pub const MAX_WIDTH: u32 = spec::config::MAX_SIGNAL_BITS + 64;
 /// Widest operand of `+ - * < <= <<` and of shifts by a signal.
 pub const MAX_ARITH_WIDTH: u32 = 128;
 

@@ -7,6 +7,7 @@ use hdl::rtl::{BinOp, Bits, Design, Expr, ModuleBuilder, Node, Ty, UnOp};
 
 use super::Stepper;
 use super::random::SplitMix;
+use super::wide::MAX_LIMBS;
 
 /// Bits, lowest first.
 type Value = Vec<bool>;
@@ -332,10 +333,10 @@ fn run(seed: u64, lanes: u32, widths: &'static [u32], cycles: u32) {
                 let hold = quiet && !random.next().is_multiple_of(10);
                 // Corners half of the time.
                 let limbs: Vec<u64> = match random.next() % 6 {
-                    0 => vec![0; 64],
-                    1 => vec![u64::MAX; 64],
+                    0 => vec![0; MAX_LIMBS],
+                    1 => vec![u64::MAX; MAX_LIMBS],
                     2 => limbs_of(&(0..input.width()).map(|b| b + 1 == input.width()).collect::<Value>()),
-                    _ => (0..64).map(|_| random.next()).collect(),
+                    _ => (0..MAX_LIMBS).map(|_| random.next()).collect(),
                 };
                 let limbs = if hold { held[&(lane, i)].clone() } else { limbs };
                 held.insert((lane, i), limbs.clone());
@@ -404,7 +405,7 @@ fn random_modules_of_narrow_signals() {
 #[test]
 fn random_modules_of_very_wide_signals() {
     for seed in 3000..3030 {
-        run(seed, 1, &[1, 8, 64, 129, 512, 1000, 4095, 4096], 3);
+        run(seed, 1, &[1, 8, 64, 129, 512, 1000, 4095, 4096, 4160], 3);
     }
 }
 

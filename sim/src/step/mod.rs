@@ -31,7 +31,7 @@ use flatten::{Flat, Kind};
 use random::SplitMix;
 use template::{Ref, class};
 use toggle::Toggles;
-use wide::{Opd, Tables, limbs};
+use wide::{MAX_LIMBS, Opd, Tables, limbs};
 
 /// A signal of a [`Stepper`].
 #[derive(Clone, Copy, Debug)]
@@ -367,7 +367,8 @@ impl Stepper {
 
     fn start(&mut self, mut next: impl FnMut() -> u64) {
         for opd in &self.states {
-            let values: [u64; 64] = std::array::from_fn(|k| if k < limbs(opd.ty.width) as usize { next() } else { 0 });
+            let values: [u64; MAX_LIMBS] =
+                std::array::from_fn(|k| if k < limbs(opd.ty.width) as usize { next() } else { 0 });
             self.state.store(*opd, |k| values[k]);
         }
         for mem in &mut self.state.mems {

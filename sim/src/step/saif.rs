@@ -4,6 +4,7 @@ use std::io::Write;
 
 use hdl::rtl::module::{Module, SignalKind};
 
+use super::wide::MAX_LIMBS;
 use super::{Port, Stepper};
 use crate::error::Error;
 
@@ -138,7 +139,7 @@ impl Saif {
 
     /// A cycle, settled, before its clock edge.
     pub fn sample(&mut self, stepper: &Stepper) {
-        self.top.sample(stepper, self.cycles, &mut [0; 64]);
+        self.top.sample(stepper, self.cycles, &mut [0; MAX_LIMBS]);
         self.cycles += 1;
     }
 

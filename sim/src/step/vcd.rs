@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use ::vcd::{IdCode, TimescaleUnit, VarType, Writer};
 
+use super::wide::MAX_LIMBS;
 use super::{Port, Stepper};
 use crate::error::Error;
 
@@ -144,7 +145,7 @@ impl<W: Write> Waves<W> {
             return Err(Error::Wave(format!("no signal matches {}", options.filter.join(", "))));
         }
         writer.enddefinitions().map_err(io)?;
-        let value = vec![0; 64];
+        let value = vec![0; MAX_LIMBS];
         let cycles = options.cycles.clone();
         Ok(Self { writer, traced, last: vec![0; words], value, line: Vec::new(), cycles, started: false })
     }

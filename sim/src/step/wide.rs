@@ -2,6 +2,7 @@
 
 use super::exec::{Instr, State};
 use super::template::Class;
+use hdl::rtl::ty::MAX_WIDTH;
 use hdl::rtl::{BinOp, Ty};
 
 /// A value of any class.
@@ -48,7 +49,10 @@ pub(super) struct Gather {
     pub moves: Vec<(u32, u32)>,
 }
 
-pub(super) fn limbs(width: u32) -> u32 {
+/// Limbs of the widest signal.
+pub(super) const MAX_LIMBS: usize = limbs(MAX_WIDTH) as usize;
+
+pub(super) const fn limbs(width: u32) -> u32 {
     width.div_ceil(64)
 }
 
