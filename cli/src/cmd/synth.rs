@@ -32,8 +32,9 @@ const WIDTH: usize = 80;
     systole synth --preset tiny --unit array --target ice40 --json\n  \
     systole synth --preset base --unit array --target asic --liberty cells.lib\n  \
     systole synth --preset tiny --unit pe --unit array --unit requant --target ecp5 --jobs 2\n\n\
-    yosys maps; nextpnr (FPGA) or OpenSTA (asic) gives the frequency where it is installed. `scripts/setup.sh --eda`\n\
-    installs a newer yosys and the nextpnrs. Exit code 3 without yosys; without a timing tool freq_mhz is null.")]
+    yosys maps; nextpnr (FPGA) or OpenSTA (asic) gives the frequency where it is installed.\n\
+    `scripts/setup.sh --eda` installs a newer yosys and the nextpnrs. Exit code 3 without yosys; without a\n\
+    timing tool freq_mhz is null.")]
 pub struct Args {
     #[command(flatten)]
     hardware: HardwareArgs,
