@@ -26,6 +26,8 @@ use crate::timing::sdf::Sdf;
 pub const NETLIST: &str = "netlist.v";
 /// Most of a device's look-up tables that a design may take, in per cent: fuller ones seldom route.
 const MOST_PERCENT: u64 = 95;
+/// Most of them where a larger device can be had: fuller ones take long to route.
+const EASY_PERCENT: u64 = 85;
 
 /// The design as the Verilog describes it, flattened in its frame, with all names of its nets.
 const DESCRIBED: &str = "described.json";
@@ -38,7 +40,7 @@ const MOST_DIFFERENCE: f64 = 0.01;
 
 /// What decides the result beside Verilog and tools.
 pub(crate) fn plan(job: &Job, options: &Options) -> String {
-    format!("{FLOW} {:?}{}", options.target.family(), harness::frame(&job.design))
+    format!("{FLOW} {EASY_PERCENT} {MOST_PERCENT} {:?}{}", options.target.family(), harness::frame(&job.design))
 }
 
 /// Runs the flow in its folder.
@@ -85,12 +87,20 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
         modules,
         ..Cost::default()
     };
-    let holds = |device: &&Device| {
-        device.luts == 0 || (luts * 100 <= device.luts * MOST_PERCENT && brams <= device.brams && dsps <= device.dsps)
+    let holds = |device: &Device, percent: u64| {
+        device.luts == 0 || (luts * 100 <= device.luts * percent && brams <= device.brams && dsps <= device.dsps)
     };
     let largest = family.devices.last().expect("a family has devices");
-    let device = family.devices.iter().find(holds);
+    let smallest = |percent: u64| family.devices.iter().find(|device| holds(device, percent));
+    let device = smallest(EASY_PERCENT).or_else(|| smallest(MOST_PERCENT));
     cost.technology = device.unwrap_or(largest).name.clone();
+    if let Some(fuller) = smallest(MOST_PERCENT).filter(|fuller| fuller.name != cost.technology) {
+        cost.remarks.push(format!(
+            "{} would hold it, {} % of its look-up tables used: fuller than {EASY_PERCENT} %, it would take long to route",
+            fuller.name,
+            luts * 100 / fuller.luts
+        ));
+    }
     match (work.timer, device) {
         (Some(_), None) => cost.remarks.push(format!(
             "does not fit the largest device of the flow, {}: {} look-up tables ({MOST_PERCENT} % of them used), {} \
