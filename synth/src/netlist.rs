@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
@@ -63,7 +63,7 @@ pub struct NetName {
 }
 
 /// A net or a constant.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Bit {
     /// Number of the net.
@@ -85,6 +85,26 @@ impl Netlist {
             log: log.to_path_buf(),
         };
         serde_json::from_slice(&bytes).map_err(|e| wrong(e.to_string()))
+    }
+
+    /// The text that it was read from, with its cells and their connections: all else stays as it was.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn edited(&self, text: &str) -> Result<String, String> {
+        let mut root: serde_json::Value = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        for (name, module) in &self.modules {
+            let cells = root["modules"][name.as_str()]["cells"].as_object_mut();
+            let cells = cells.ok_or_else(|| format!("module {name} has no cells"))?;
+            cells.retain(|name, _| module.cells.contains_key(name));
+            for (name, cell) in &module.cells {
+                let fresh = || serde_json::json!({"hide_name": 1, "parameters": {}, "attributes": {}});
+                let to = cells.entry(name.clone()).or_insert_with(fresh);
+                to["type"] = serde_json::json!(cell.kind);
+                to["connections"] = serde_json::json!(cell.connections);
+            }
+        }
+        serde_json::to_string(&root).map_err(|e| e.to_string())
     }
 
     /// The modules that have a body.

@@ -1,8 +1,10 @@
 //! Cell libraries: yosys and abc map, OpenSTA times where it is installed, our own levelised estimate always.
 
+mod buffers;
 mod choice;
 mod figures;
 mod script;
+mod ties;
 
 use std::fs;
 use std::path::Path;
@@ -40,9 +42,10 @@ pub(crate) fn plan(_: &Job, options: &Options) -> Result<String, Error> {
     let path = liberty(options)?;
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     Ok(format!(
-        "{} {:?} {}",
+        "{} {:?} {} {}",
         store::key([bytes.as_slice()]),
         crate::cells::known(),
+        buffers::PLAN,
         script::SCRIPTS.map(|s| format!("{} {}", s.1, s.2)).concat()
     ))
 }
@@ -91,10 +94,11 @@ impl Cells {
         Ok(Self { library, settings })
     }
 
-    fn edge(&self) -> Edge<'_> {
+    /// Surroundings of a netlist; `slows_inputs` for that of the whole, for which OpenSTA has it so.
+    fn edge(&self, slows_inputs: bool) -> Edge<'_> {
         let driver = self.library.cells.get(&self.settings.driver);
         let driver = driver.and_then(|cell| cell.pins.iter().find(|pin| pin.is_output).map(|pin| (cell, pin)));
-        Edge { driver, load_ff: self.settings.load_ff, clock: CLOCK }
+        Edge { driver, load_ff: self.settings.load_ff, clock: CLOCK, slows_inputs }
     }
 }
 
@@ -145,7 +149,7 @@ pub(crate) fn run(work: &Work<'_>) -> Result<Cost, Error> {
     }
     let flat = Netlist::load(&work.path(FLAT), &log)?;
     let module = flat.modules.get(top).ok_or_else(|| wrong(format!("{top} is not in the flattened netlist")))?;
-    let paths = levelised::paths(module, &cells.library, &cells.edge()).map_err(wrong)?;
+    let paths = levelised::paths(module, &cells.library, &cells.edge(true)).map_err(wrong)?;
     write_models(work, &cells.library, module)?;
     let worst = |path: &LongPath| WorstPath {
         start: path.start.clone(),

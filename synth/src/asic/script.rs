@@ -1,10 +1,11 @@
 //! The scripts of yosys and abc.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::choice::{Mapping, choose, mappings};
-use super::{CELLS, Cells, is_skew, memories};
+use super::{CELLS, Cells, buffers, is_skew, memories, ties};
 use crate::error::Error;
 use crate::job::Work;
 use crate::liberty::library::ArcKind;
@@ -20,6 +21,10 @@ pub const SCRIPTS: [(&str, &str, f64); 6] = [
     ("levels", include_str!("../../flows/asic/levels.abc"), 0.9),
     ("area", include_str!("../../flows/asic/area.abc"), 1.0),
 ];
+
+/// The netlist of mapped modules, and the same with loads bounded.
+const MAPPED: &str = "mapped.json";
+const BUFFERED: &str = "buffered.json";
 
 /// Maps the design: `hierarchy.json` (modules apart), `flat.json`, the netlist for simulation and that for timing.
 pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
@@ -46,7 +51,7 @@ pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
             Err(error) => return Err(error),
         };
         let netlist = Netlist::load(&work.path(&file), &log)?;
-        for (module, mapping) in mappings(&netlist, &cells.library, &cells.edge()) {
+        for (module, mapping) in mappings(&netlist, &cells.library, &cells.edge(false)) {
             found.entry(module).or_default().push((name, mapping));
         }
     }
@@ -64,13 +69,30 @@ pub fn map(work: &Work<'_>, cells: &Cells) -> Result<PathBuf, Error> {
             script.push_str(&format!("hilomap -singleton {command} {cell} {pin}\n"));
         }
     }
+    script.push_str(&format!("setundef -zero\nopt_clean\nwrite_rtlil mapped.il\nwrite_json {MAPPED}\n"));
+    let log = work.yosys("map", &script, &["mapped.il", MAPPED])?;
+    let read = if buffer(work, cells, &log)? { format!("read_json {BUFFERED}") } else { "read_rtlil mapped.il".into() };
     let netlist = super::NETLIST;
-    script.push_str(&format!(
-        "setundef -zero\nopt_clean\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
+    let script = format!(
+        "{read}\nwrite_json hierarchy.json\nsetattr -mod -unset keep_hierarchy *\nflatten\n\
          delete */t:$scopeinfo\nopt_clean\nrename -enumerate\nwrite_json flat.json\nopt_clean -purge\n\
          write_verilog -noattr {netlist}\nsplitnets -ports\nopt_clean -purge\ndelete */t:$mem*\nwrite_verilog -noattr -noexpr timing.v\n"
-    ));
+    );
     work.yosys("back", &script, &["hierarchy.json", "flat.json", netlist, "timing.v"])
+}
+
+/// Writes the mapped netlist with the loads of long nets bounded, if there are such; returns whether it did.
+fn buffer(work: &Work<'_>, cells: &Cells, log: &Path) -> Result<bool, Error> {
+    let path = work.path(MAPPED);
+    let mut netlist = Netlist::load(&path, log)?;
+    let is_released = ties::release(&mut netlist, cells);
+    let is_changed = buffers::bound(&mut netlist, cells, &work.job.design.top.name) || is_released;
+    if is_changed {
+        let text = fs::read_to_string(&path).map_err(Error::io("read", &path))?;
+        let wrong = |problem| Error::Output { tool: "yosys".to_string(), problem, log: log.to_path_buf() };
+        work.write(BUFFERED, &netlist.edited(&text).map_err(wrong)?)?;
+    }
+    Ok(is_changed)
 }
 
 fn abc(script: &str, modules: &str) -> String {

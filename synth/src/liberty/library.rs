@@ -79,7 +79,7 @@ pub struct Cell {
 }
 
 /// The flip-flop or latch in a cell.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sequential {
     /// Whether it is a latch.
     pub is_latch: bool,
