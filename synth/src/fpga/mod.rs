@@ -34,7 +34,7 @@ const DESCRIBED: &str = "described.json";
 /// Delays of the placed and routed frame.
 const DELAYS: &str = "delays.sdf";
 /// Changes whenever results for the same input may.
-const FLOW: &str = "paths of modules 2";
+const FLOW: &str = "paths of modules 3";
 /// Share of the period by which our own longest path may differ from nextpnr's before the result says so.
 const MOST_DIFFERENCE: f64 = 0.01;
 

@@ -108,7 +108,8 @@ impl<'a> Names<'a> {
         };
         let label = net(self.frame, flop, "Q").and_then(|net| self.labels.get(net));
         let label = label.filter(|label| !label.is_empty() && !label.contains('$')).map(String::as_str);
-        Some(self.aliases.best(label.unwrap_or_else(|| block(flop))).to_string())
+        // Registers that synthesis puts behind a memory's output are named after its pins.
+        Some(block(self.aliases.best(label.unwrap_or(flop))).to_string())
     }
 }
 
@@ -155,6 +156,8 @@ mod tests {
         for (name, expected) in [
             ("u_dut.sum_q_SB_DFF_Q_3", "u_dut.sum_q"),
             ("u_dut.u_buffer.words.0.1", "u_dut.u_buffer.words"),
+            ("u_dut.g_a[2].u_pe.sum_q[7]", "u_dut.g_a[2].u_pe.sum_q[7]"),
+            ("u_dut.u_column.mem.0.0_DOA0[0]", "u_dut.u_column.mem"),
             ("u_dut.g_a[2].u_pe.product_MULT9X9_DOUT/CORE", "u_dut.g_a[2].u_pe.product"),
             ("$auto$ice40.cc:1:x$2", "$auto$ice40.cc:1:x$2"),
         ] {
@@ -174,8 +177,9 @@ mod tests {
         );
         let placed = module(
             r#"{"netnames": {"out": {"bits": [4, 5]}, "in_q": {"bits": [8, 9]}, "$abc$1": {"bits": [6]},
-                "fold_q": {"bits": [1, 12]}, "u_dut.u_product.x": {"bits": [13, 14]}},
+                "fold_q": {"bits": [1, 12]}, "u_dut.u_product.x": {"bits": [13, 14]}, "u_dut.words.0.1_DOA0": {"bits": [14, 15]}},
             "cells": {
+                "read": {"type": "SB_DFF", "connections": {"D": [4], "Q": [15]}},
                 "out_SB_LUT4_O": {"type": "SB_LUT4", "connections": {"O": [6]}},
                 "made": {"type": "SB_DFF", "connections": {"D": [6], "Q": [5]}},
                 "in_q_SB_DFF_Q": {"type": "SB_DFF", "connections": {"D": [8], "Q": [9]}},
@@ -190,6 +194,7 @@ mod tests {
         let known = |name: &str| Point { name: name.to_string(), unit: pe(), is_frame: false };
         assert_eq!(point("out_SB_LUT4_O_LC"), known("sum_q[1]"));
         assert_eq!(point("made_DFFLC"), known("sum_q[1]"));
+        assert_eq!(point("read_DFFLC"), known("words"));
         assert_eq!(point("in_q_SB_DFF_Q_DFFLC"), known("act_i[1]"));
         assert!(point("fold_DFFLC").is_frame);
         assert_eq!(point("u_dut.sum_o_MULT9X9_DOUT/CORE"), known("sum_q/RDATA_3"));
