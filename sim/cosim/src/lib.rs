@@ -10,6 +10,7 @@ pub mod check;
 pub mod engine;
 pub mod error;
 pub mod locate;
+pub mod mask;
 pub mod netlist;
 pub mod probes;
 mod recent;

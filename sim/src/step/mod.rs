@@ -11,6 +11,7 @@ mod commit;
 mod compile;
 mod exec;
 mod flatten;
+mod flips;
 mod level;
 mod memory;
 mod random;

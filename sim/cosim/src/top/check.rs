@@ -9,8 +9,9 @@ use super::fields::Fields;
 use super::golden::GoldenStream;
 use super::probes::TopProbe;
 use super::state::{Memories, Progressed};
-use crate::check::{Mask, Pair};
+use crate::check::Pair;
 use crate::error::Error;
+use crate::mask::Mask;
 
 /// Payloads of ports, which after a random start are anything until they are valid.
 const PAYLOADS: [(&str, &[&str]); 5] = [
