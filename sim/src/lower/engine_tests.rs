@@ -1,10 +1,11 @@
 //! The stream read back by an independent reader of its layout, which also checks that its order cannot dead-lock.
 
 use spec::qmodel::Requant;
-use spec::stream::{self, Field, packing, unpack_row_word};
+use spec::stream::{self, Field, K_TILES, N_TILES, packing, unpack_row_word};
 use spec::{Dyadic, Format, RequantMode, RowScale, Tensor};
 
 use super::*;
+use crate::lower::packets::balanced;
 
 /// A valid Config of that size.
 pub fn config(rows: u32, cols: u32) -> Config {

@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod pack;
+mod packets;
 pub mod program;
 pub mod results;
 
